@@ -1,0 +1,54 @@
+# What people and CI call. Everything is kept in .venv (Python) and .tools (other programs).
+# Plain enough for the GNU make 3.81 of macOS.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/pytest -n auto --dist worksteal
+
+.DELETE_ON_ERROR:
+.PHONY: setup demo check lint test bench lock clean
+
+setup: .venv/.petops $(BIN)/prometheus
+
+demo: setup
+	@if [ "$(DEMO)" = headless ]; then exec $(BIN)/petops demo --headless; else exec $(BIN)/petops demo; fi
+
+# Under a minute: for every save.
+check: lint
+	$(PYTEST) -m "not slow and not cluster" -q
+
+# The whole gate, here and in CI.
+test: lint setup .tools/.kubectl
+	$(PYTEST) -m "not cluster"
+
+lint: .venv/.petops
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: setup
+	@if [ -f benchmarks/run.py ]; then exec $(BIN)/python benchmarks/run.py; else echo "There are no benchmarks yet."; fi
+
+# Compile requirements/dev.lock anew from pyproject.toml, at the newest versions that it allows.
+lock:
+	PYTHON="$(PYTHON)" scripts/lock.sh
+
+clean:
+	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+
+.venv/.locked: requirements/dev.lock scripts/venv.sh
+	@PYTHON="$(PYTHON)" scripts/venv.sh
+	@touch $@
+
+.venv/.petops: pyproject.toml .venv/.locked
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BIN)/prometheus: | .venv/.locked
+	@scripts/prometheus.sh $@
+
+.tools/.kubectl: requirements/kubectl.lock scripts/kubectl.py | .venv/.locked
+	@mkdir -p .tools
+	@$(BIN)/python scripts/kubectl.py .tools/kubectl
+	@touch $@
