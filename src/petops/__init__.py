@@ -1,0 +1,3 @@
+"""petops: from an alarm on Amazon EKS to a verified recovery."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,146 @@
+"""What kind of symptom an alarm reports, and how soon a person must look.
+
+By metric, labels, severity and place, never by what somebody wrote about the alarm.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from petops.domain.alarm import Alarm, Assessment, Category, Priority
+from petops.domain.subject import Kind
+
+SEVERITIES: Final[Mapping[str, Priority]] = {
+    **dict.fromkeys(("critical", "page", "emergency", "p1", "sev1"), Priority.P1),
+    **dict.fromkeys(("error", "high", "major", "p2", "sev2"), Priority.P2),
+    **dict.fromkeys(("warning", "warn", "medium", "minor", "p3", "sev3"), Priority.P3),
+    **dict.fromkeys(("info", "low", "none", "p4", "sev4", "sev5"), Priority.P4),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryRule:
+    """Alarms whose name fits the glob are of this category."""
+
+    alarm: str
+    category: Category
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssessmentRules:
+    """How alarms are assessed here.
+
+    `not_production` are globs over the namespace and the cluster's name; what fits none counts as
+    production, since nobody may sleep through an outage for want of a setting.
+    """
+
+    categories: tuple[CategoryRule, ...] = ()
+    severities: Mapping[str, Priority] = field(default_factory=lambda: SEVERITIES)
+    not_production: tuple[str, ...] = (
+        *("dev", "dev-*", "*-dev", "test", "test-*", "*-test", "qa", "qa-*", "*-qa"),
+        *("staging", "staging-*", "*-staging", "sandbox", "sandbox-*", "*-sandbox", "preview-*"),
+    )
+
+
+# Words of metrics' and alert rules' names, most telling first: a node's memory is the node's,
+# and `container_memory_...` in an alert on restarts is not asked before `restarts`.
+_WORDS: Final[tuple[tuple[Category, frozenset[str]], ...]] = (
+    (Category.NODE, frozenset({"node", "kubelet", "filesystem"})),
+    (Category.RESTARTS, frozenset({"restarts", "restart", "crash", "crashloop", "looping"})),
+    (Category.MEMORY, frozenset({"memory", "mem", "oom", "oomkilled", "rss", "heap"})),
+    (Category.CPU, frozenset({"cpu", "throttling", "throttled", "cfs", "load"})),
+    (Category.LATENCY, frozenset({"latency", "duration", "responsetime", "slow", "p99", "p95"})),
+    (Category.ERRORS, frozenset({"error", "errors", "fault", "faults", "5xx", "4xx"})),
+    (
+        Category.AVAILABILITY,
+        frozenset(
+            {"unavailable", "available", "ready", "unhealthy", "healthy", "replicas", "mismatch"}
+            | {"down", "up", "absent", "probe", "stuck", "pending", "waiting", "failed"}
+        ),
+    ),
+)
+_UNSAID: Final[Mapping[Category, Priority]] = {
+    Category.AVAILABILITY: Priority.P1,
+    Category.ERRORS: Priority.P1,
+    Category.NODE: Priority.P1,
+    Category.MEMORY: Priority.P2,
+    Category.RESTARTS: Priority.P2,
+    Category.LATENCY: Priority.P2,
+    Category.CPU: Priority.P3,
+    Category.OTHER: Priority.P3,
+}
+_WORD: Final = re.compile(r"[a-z]\d+|\d[a-zA-Z]+|[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def assess(alarm: Alarm, rules: AssessmentRules) -> Assessment:
+    """Return the alarm's category and priority, and why."""
+    category, why_category = _category(alarm, rules)
+    priority, why_priority = _priority(alarm, category, rules)
+    return Assessment(
+        category=category, priority=priority, because=f"{why_category}; {why_priority}"
+    )
+
+
+def _category(alarm: Alarm, rules: AssessmentRules) -> tuple[Category, str]:
+    for rule in rules.categories:
+        if fnmatch.fnmatchcase(alarm.name, rule.alarm):
+            return rule.category, f"{rule.category} by the rule for {rule.alarm!r}"
+    labels = dict(alarm.labels)
+    for what, text in (
+        ("metric", alarm.metric),
+        ("label alertname", labels.get("alertname", "")),
+        ("label condition", labels.get("condition", "")),
+    ):
+        category = _by_words(text)
+        if category is not None:
+            return category, f"{category} by its {what} {text}"
+    if alarm.subject is not None and alarm.subject.kind is Kind.NODE:
+        return Category.NODE, f"{Category.NODE} since it is about the {alarm.subject}"
+    return Category.OTHER, f"{Category.OTHER}: neither metric nor labels tell a kind of symptom"
+
+
+def _by_words(text: str) -> Category | None:
+    found = {word.lower() for word in _WORD.findall(text)}
+    joined = text.lower()
+    return next(
+        (
+            category
+            for category, words in _WORDS
+            if found & words or any(word in joined for word in words if len(word) > _TELLING)
+        ),
+        None,
+    )
+
+
+_TELLING: Final = 6  # letters of a word that may stand inside another: TargetResponseTime
+
+
+def _priority(alarm: Alarm, category: Category, rules: AssessmentRules) -> tuple[Priority, str]:
+    named = rules.severities.get(alarm.severity.lower())
+    if named is not None:
+        priority, why = named, f"{named} by severity {alarm.severity}"
+    else:
+        priority = _UNSAID[category]
+        why = f"{priority} for {category} without a known severity"
+    place = _outside_production(alarm, rules)
+    if not place:
+        return priority, why
+    ranks = tuple(Priority)
+    lower = ranks[min(ranks.index(priority) + 1, len(ranks) - 1)]
+    return lower, f"{why}, {lower} since {place} is not production"
+
+
+def _outside_production(alarm: Alarm, rules: AssessmentRules) -> str:
+    """Name the namespace or cluster that is not production, empty where both may be."""
+    labels = dict(alarm.labels)
+    namespace = labels.get("namespace") or labels.get("Namespace") or ""
+    if alarm.subject is not None:
+        namespace = alarm.subject.namespace
+    for place in (namespace, alarm.cluster.name):
+        if any(fnmatch.fnmatchcase(place, glob) for glob in rules.not_production):
+            return place
+    return ""

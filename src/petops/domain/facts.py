@@ -1,0 +1,199 @@
+"""What steps answer with: typed values that the journal keeps, so that a replay can conclude again.
+
+Units are in the names; times are aware and in UTC. `None` means that the source did not say, never
+zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from petops.domain.subject import Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """One container's end, as Kubernetes recorded it."""
+
+    pod: str
+    container: str
+    reason: str
+    exit_code: int
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """The reason alone says so: exit code 137 is also a probe's kill or an eviction."""
+        return self.reason == "OOMKilled"
+
+    @property
+    def lived_seconds(self) -> float | None:
+        """How long the container ran, where both ends are known."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One container of a pod, as its status and its specification say."""
+
+    name: str
+    image: str
+    ready: bool
+    restarts: int
+    started_at: datetime | None = None
+    waiting: str = ""
+    last_stop: Stop | None = None
+    memory_limit_bytes: int | None = None
+    memory_request_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """One pod. `revision` is its pod-template hash.
+
+    `owner` its workload, a bare pod's is itself.
+    """
+
+    name: str
+    uid: str
+    namespace: str
+    node: str
+    phase: str
+    reason: str
+    ready: bool
+    created_at: datetime
+    owner: Subject
+    revision: str
+    containers: tuple[Container, ...]
+    being_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AffectedPods:
+    """The pods that the alarm's subject stands for."""
+
+    subject: Subject
+    pods: tuple[Pod, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One value of a container's memory, at its own time."""
+
+    at: datetime
+    mib: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetime:
+    """One container's memory while that container lived; a restart begins another lifetime.
+
+    `readings` are anonymous memory (RSS), or the working set where no RSS was served, with repeats
+    of an unchanged value left out and never more than 60; `cache` the same for the page cache.
+    `seen_until` is the time of the last sample, repeats included.
+    """
+
+    pod: str
+    container: str
+    container_id: str
+    owner: Subject
+    revision: str
+    started_at: datetime | None
+    alive: bool
+    limit_mib: float | None
+    seen_until: datetime
+    readings: tuple[Reading, ...]
+    cache: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerMemory:
+    """Every container lifetime in the window that had readings; empty where none had."""
+
+    lifetimes: tuple[Lifetime, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLoad:
+    """Requests a second over the window: the first third against the last third.
+
+    `change_ratio` is last over first; None where no request was counted in the first third.
+    """
+
+    first_per_second: float
+    last_per_second: float
+    change_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One revision of a Deployment. `template` is its pod template as canonical JSON."""
+
+    number: int
+    name: str
+    created_at: datetime
+    images: tuple[str, ...]
+    template: str
+    is_current: bool
+    change_cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollouts:
+    """A workload's revisions, newest first, and when the current one began to run."""
+
+    subject: Subject
+    revisions: tuple[Revision, ...]
+    current_since: datetime | None
+
+    @property
+    def current(self) -> Revision | None:
+        return next((one for one in self.revisions if one.is_current), None)
+
+    @property
+    def earlier(self) -> tuple[Revision, ...]:
+        """The revisions before the current one, newest first."""
+        current = self.current
+        if current is None:
+            return ()
+        return tuple(one for one in self.revisions if one.number < current.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stops:
+    """How the pods' containers ended, the latest end of each, and how often each restarted."""
+
+    stops: tuple[Stop, ...]
+    restarts: int
+
+    @property
+    def out_of_memory(self) -> tuple[Stop, ...]:
+        return tuple(stop for stop in self.stops if stop.is_out_of_memory)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Siblings:
+    """Pods of other owners that serve the same purpose, and how their memory moved."""
+
+    pods: tuple[str, ...]
+    lifetimes: tuple[Lifetime, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConditions:
+    """The nodes under the pods.
+
+    Which are short of memory, which are not ready, which pods were evicted.
+    """
+
+    nodes: tuple[str, ...]
+    short_of_memory: tuple[str, ...]
+    not_ready: tuple[str, ...]
+    evicted_pods: tuple[str, ...]
+
+
+Fact = AffectedPods | ContainerMemory | RequestLoad | Rollouts | Stops | Siblings | NodeConditions

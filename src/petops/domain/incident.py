@@ -1,0 +1,257 @@
+"""An incident is the fold of its events; the board is the fold of all entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from petops.domain import events as ev
+from petops.domain.alarm import Alarm, AlarmState, Assessment
+from petops.domain.change import Proposal
+from petops.domain.diagnosis import Diagnosis
+from petops.domain.evidence import Answer, Unknown, Window
+from petops.domain.phases import ANYWHERE, NEXT, Phase
+from petops.errors import IllegalEventError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """What is known of one incident after its latest event."""
+
+    id: str
+    phase: Phase
+    number: int = 0
+    opened_at: datetime
+    alarm: Alarm
+    assessment: Assessment
+    alarm_state: AlarmState = AlarmState.ALARM
+    joined: int = 0
+    seen_events: frozenset[str] = frozenset()
+    cycle_began_at: datetime
+    window: Window | None = None
+    asked: tuple[tuple[str, str], ...] = ()
+    answers: tuple[Answer, ...] = ()
+    unknowns: tuple[Unknown, ...] = ()
+    diagnosis: Diagnosis | None = None
+    diagnosed_at: datetime | None = None
+    proposals: tuple[Proposal, ...] = ()
+    withheld: tuple[tuple[str, str], ...] = ()
+    proposed_at: datetime | None = None
+    rejected: tuple[str, ...] = ()
+    lapses: int = 0
+    approved: ev.RemedyApproved | None = None
+    intent: ev.ActIntended | None = None
+    applied: ev.RemedyApplied | None = None
+    recovered: ev.Recovered | None = None
+    watch: ev.RelapseWatchStarted | None = None
+    outcome: ev.Mitigated | ev.RemedyVerified | ev.RemedyFailed | ev.ActFailed | None = None
+    ended_because: str = ""
+    acknowledged: ev.Acknowledged | None = None
+    snoozed_until: datetime | None = None
+    unreadable: int = 0
+    history: tuple[ev.Entry, ...] = ()
+
+    @property
+    def on_offer(self) -> tuple[Proposal, ...]:
+        """The changes that may still be decided on."""
+        if self.phase is not Phase.WAITING:
+            return ()
+        return tuple(one for one in self.proposals if one.digest not in self.rejected)
+
+    @property
+    def chosen(self) -> Proposal | None:
+        """The change that was approved in this round."""
+        if self.approved is None:
+            return None
+        wanted = self.approved.digest
+        return next((one for one in self.proposals if one.digest == wanted), None)
+
+    def after(self, entry: ev.Entry) -> Incident:
+        """Return the incident once `entry` has happened; refuse what may not happen now."""
+        kind = type(entry.event)
+        if kind not in ANYWHERE and (self.phase, kind) not in NEXT:
+            raise IllegalEventError(f"{kind.__name__} while {self.phase}, incident {self.id}")
+        return self.folded(entry)
+
+    def folded(self, entry: ev.Entry) -> Incident:
+        """Fold an entry that stands in the journal, whatever rule holds today."""
+        event = entry.event
+        return replace(
+            self,
+            phase=NEXT.get((self.phase, type(event)), self.phase),
+            number=entry.number,
+            history=(*self.history, entry),
+            **_changes(self, event),
+        )
+
+
+def opened(entry: ev.Entry) -> Incident:
+    """Return the incident that its first entry opens."""
+    event = entry.event
+    if not isinstance(event, ev.IncidentOpened):
+        raise IllegalEventError(
+            f"{type(event).__name__} before incident {entry.incident} was opened"
+        )
+    return Incident(
+        id=entry.incident,
+        phase=Phase.OPEN,
+        number=entry.number,
+        opened_at=event.at,
+        cycle_began_at=event.at,
+        alarm=event.alarm,
+        assessment=event.assessment,
+        seen_events=frozenset({event.alarm.event_id}),
+        history=(entry,),
+    )
+
+
+def _changes(now: Incident, event: ev.Event) -> dict[str, Any]:  # noqa: C901, PLR0911, PLR0912
+    """Return the fields that `event` changes, phase and history apart. One flat table of cases."""
+    match event:
+        case ev.AlarmJoined(alarm=alarm):
+            return {
+                "joined": now.joined + 1,
+                "alarm_state": alarm.state,
+                "seen_events": now.seen_events | {alarm.event_id},
+            }
+        case ev.Reopened(alarm=alarm):
+            return _new_round() | {
+                "alarm": alarm,
+                "alarm_state": alarm.state,
+                "cycle_began_at": event.at,
+                "seen_events": now.seen_events | {alarm.event_id},
+            }
+        case ev.InvestigationStarted():
+            return {"window": event.window, "asked": event.steps, "answers": (), "unknowns": ()}
+        case ev.StepAnswered(answer=answer):
+            return {"answers": (*now.answers, answer)}
+        case ev.StepUnanswered(unknown=unknown):
+            return {"unknowns": (*now.unknowns, unknown)}
+        case ev.Diagnosed():
+            return {"diagnosis": event.diagnosis, "diagnosed_at": event.at}
+        case ev.RemediesProposed():
+            first = now.proposed_at or event.at
+            return {
+                "proposals": event.proposals,
+                "withheld": event.withheld,
+                "proposed_at": first,
+                "rejected": (),
+            }
+        case ev.NothingToPropose():
+            return {
+                "proposals": event.proposals or now.proposals,
+                "withheld": event.withheld or now.withheld,
+                "ended_because": event.because,
+            }
+        case ev.ProposalsLapsed():
+            return {"lapses": now.lapses + 1}
+        case ev.RemedyRejected():
+            return {"rejected": (*now.rejected, event.digest)}
+        case ev.RemedyApproved():
+            return {"approved": event}
+        case ev.ActIntended():
+            return {"intent": event}
+        case ev.RemedyApplied():
+            return {"applied": event}
+        case ev.Recovered():
+            return {"recovered": event}
+        case ev.RelapseWatchStarted():
+            return {"watch": event}
+        case ev.Mitigated() | ev.RemedyVerified() | ev.RemedyFailed() | ev.ActFailed():
+            return {"outcome": event}
+        case ev.Resolved() | ev.Closed() | ev.NoCauseFound():
+            return {"ended_because": event.because}
+        case ev.Acknowledged():
+            return {"acknowledged": event}
+        case ev.Snoozed():
+            return {"snoozed_until": event.until}
+        case ev.Unreadable():
+            return {"unreadable": now.unreadable + 1}
+        case _:
+            return {}
+
+
+def _new_round() -> dict[str, Any]:
+    """Return the fields of an investigation and repair that begin again."""
+    return {
+        "window": None,
+        "asked": (),
+        "answers": (),
+        "unknowns": (),
+        "diagnosis": None,
+        "diagnosed_at": None,
+        "proposals": (),
+        "withheld": (),
+        "proposed_at": None,
+        "rejected": (),
+        "lapses": 0,
+        "approved": None,
+        "intent": None,
+        "applied": None,
+        "recovered": None,
+        "watch": None,
+        "outcome": None,
+        "ended_because": "",
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """Every incident, and how far in the journal this is: `seq` is the last entry's number.
+
+    `loose` counts the entries that belong to no incident; `answered` has, by request id, the first
+    entry that each request made.
+    """
+
+    seq: int = 0
+    incidents: Mapping[str, Incident] = field(default_factory=dict)
+    answered: Mapping[str, ev.Entry] = field(default_factory=dict)
+    turned_away: int = 0
+    loose: int = 0
+
+    def incident(self, wanted: str) -> Incident | None:
+        return self.incidents.get(wanted)
+
+    @property
+    def next_id(self) -> str:
+        """The id that the next incident gets."""
+        return f"INC-{len(self.incidents) + 1:04d}"
+
+    def checked(self, entry: ev.Entry) -> Board:
+        """Fold an entry that is about to be appended; refuse what may not happen now."""
+        known = self.incidents.get(entry.incident)
+        if entry.incident != ev.NO_INCIDENT and known is not None:
+            known.after(entry)
+        return _folded(self, (entry,))
+
+    def after(self, *entries: ev.Entry) -> Board:
+        """Fold entries that stand in the journal."""
+        return _folded(self, entries)
+
+
+def _folded(board: Board, entries: Iterable[ev.Entry]) -> Board:
+    """Fold many entries with one copy of the mappings."""
+    incidents, answered = dict(board.incidents), dict(board.answered)
+    seq, turned_away, loose = board.seq, board.turned_away, board.loose
+    for entry in entries:
+        if entry.seq <= seq:
+            continue
+        seq = entry.seq
+        event = entry.event
+        if event.request:
+            answered.setdefault(event.request, entry)
+        if isinstance(event, ev.AlarmTurnedAway):
+            turned_away += 1
+        if entry.incident == ev.NO_INCIDENT:
+            loose += 1
+            continue
+        known = incidents.get(entry.incident)
+        if known is not None:
+            incidents[entry.incident] = known.folded(entry)
+        else:
+            incidents[entry.incident] = opened(entry)
+    return Board(
+        seq=seq, incidents=incidents, answered=answered, turned_away=turned_away, loose=loose
+    )

@@ -1,0 +1,65 @@
+"""What surfaces ask of an engine. Who asks comes with the channel, never with the request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from petops.domain.alarm import Alarm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """`id` makes the request idempotent: the same one twice has one effect and one answer."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportAlarm(Request):
+    """An alarm changed its state."""
+
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproveRemedy(Request):
+    """Make the change with this digest (or the one digest that begins so)."""
+
+    incident: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectRemedy(Request):
+    """Do not make the change with this digest."""
+
+    incident: str
+    digest: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledge(Request):
+    """A person is looking at it."""
+
+    incident: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snooze(Request):
+    """Stay quiet about it until then."""
+
+    incident: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseIncident(Request):
+    """A person ends it."""
+
+    incident: str
+    because: str
+
+
+AnyRequest = ReportAlarm | ApproveRemedy | RejectRemedy | Acknowledge | Snooze | CloseIncident
