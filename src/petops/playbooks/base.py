@@ -1,0 +1,198 @@
+"""Steps, failure modes, and the ledger that a failure mode writes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from petops.domain.alarm import Alarm, Assessment
+from petops.domain.diagnosis import Finding, LeakForecast, Row, Weighs
+from petops.domain.evidence import Answer, Asked, Unknown, Window
+from petops.domain.facts import Fact
+from petops.domain.subject import Subject
+from petops.errors import SourceError
+from petops.ports import Cluster, Metrics, Told
+
+F = TypeVar("F", bound=Fact)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What an investigation is about. `subject` is None where the alarm could not be mapped."""
+
+    alarm: Alarm
+    assessment: Assessment
+    subject: Subject | None
+    window: Window
+
+
+class Answers(Protocol):
+    """Answers of other steps, each asked once however many want it."""
+
+    async def answer(self, step: Step[F]) -> F:
+        """Return the step's fact; raise SourceError where it has none."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Sources:
+    """What one step may ask. It keeps what was asked, for the record."""
+
+    metrics: Metrics
+    cluster: Cluster
+    answers: Answers
+    asked: list[Asked] = field(default_factory=list)
+
+    def noted(self, told: Told[T]) -> T:
+        """Return what was told, having kept what was asked for it."""
+        self.asked.extend(told.asked)
+        return told.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step(Generic[F]):
+    """One question to the world, and how it is asked."""
+
+    name: str
+    question: str
+    ask: Callable[[Case, Sources], Awaitable[F]]
+    timeout_seconds: float = 15.0
+
+
+def step(
+    question: str, *, timeout_seconds: float = 15.0
+) -> Callable[[Callable[[Case, Sources], Awaitable[F]]], Step[F]]:
+    """Make a step of a coroutine function; the function's name becomes the step's."""
+
+    def made(ask: Callable[[Case, Sources], Awaitable[F]]) -> Step[F]:
+        name = getattr(ask, "__name__", "").replace("_", "-")
+        return Step(name=name, question=question, ask=ask, timeout_seconds=timeout_seconds)
+
+    return made
+
+
+def subject_of(case: Case) -> Subject:
+    """Return the object that the alarm is about; raise SourceError where there is none."""
+    if case.subject is None:
+        raise SourceError(
+            f"the alarm names no object: {case.alarm.unmapped or 'it was not mapped'}"
+        )
+    return case.subject
+
+
+class Evidence:
+    """The answers of an investigation, by step."""
+
+    def __init__(self, answers: Iterable[Answer], unknowns: Iterable[Unknown] = ()) -> None:
+        self._answers: Mapping[str, Answer] = {one.step: one for one in answers}
+        self._unknowns: Mapping[str, Unknown] = {one.step: one for one in unknowns}
+
+    def fact(self, wanted: Step[F]) -> F | None:
+        """Return what the step answered, or None where it has no answer."""
+        answer = self._answers.get(wanted.name)
+        return None if answer is None else cast(F, answer.fact)
+
+    def asked(self, wanted: Step[F]) -> tuple[Asked, ...]:
+        """Return the queries behind a step, answered or not."""
+        known = self._answers.get(wanted.name) or self._unknowns.get(wanted.name)
+        return known.asked if known else ()
+
+    def why_unknown(self, wanted: Step[F]) -> str:
+        """Say why the step has no answer."""
+        unknown = self._unknowns.get(wanted.name)
+        return unknown.why if unknown else "it was not asked"
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledger:
+    """Collects one failure mode's rows, and the confidence that they add up to."""
+
+    mode: str
+    evidence: Evidence
+    rows: list[Row] = field(default_factory=list)
+    confidence: float = 0.0
+    refuted: bool = False
+
+    def row(
+        self, of: Step[F], weighs: Weighs, statement: str, *, seen: str, refuted_if: str
+    ) -> None:
+        """Write a row that changes no confidence."""
+        asked = self.evidence.asked(of)
+        self.rows.append(
+            Row(
+                mode=self.mode,
+                step=of.name,
+                statement=statement,
+                seen=seen,
+                refuted_if=refuted_if,
+                weighs=weighs,
+                asked=asked,
+            )
+        )
+
+    def supports(
+        self, of: Step[F], weight: float, statement: str, *, seen: str, refuted_if: str
+    ) -> None:
+        """Write what speaks for the hypothesis, and add its weight."""
+        self.row(of, Weighs.FOR, statement, seen=seen, refuted_if=refuted_if)
+        self.confidence += weight
+
+    def opposes(
+        self, of: Step[F], weight: float, statement: str, *, seen: str, refuted_if: str
+    ) -> None:
+        """Write what speaks against the hypothesis, and take its weight off."""
+        self.row(of, Weighs.AGAINST, statement, seen=seen, refuted_if=refuted_if)
+        self.confidence -= weight
+
+    def refutes(self, of: Step[F], statement: str, *, seen: str, refuted_if: str) -> None:
+        """Write what rules the hypothesis out."""
+        self.row(of, Weighs.AGAINST, statement, seen=seen, refuted_if=refuted_if)
+        self.refuted = True
+
+    def not_measured(self, of: Step[F], statement: str, *, refuted_if: str, why: str = "") -> None:
+        """Write that this is not known; it proves nothing and adds nothing."""
+        seen = f"not measured: {why or self.evidence.why_unknown(of)}"
+        self.row(of, Weighs.NOT_MEASURED, statement, seen=seen, refuted_if=refuted_if)
+
+
+class CauseNow(StrEnum):
+    """What a look after the change says of the cause."""
+
+    GONE = "gone"
+    GOES_ON = "goes-on"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """How it stands with a symptom and its cause.
+
+    `symptom_gone` is None where that was not measured.
+    """
+
+    symptom_gone: bool | None
+    cause: CauseNow
+    signals: tuple[str, ...]
+    forecast: LeakForecast | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureMode:
+    """One way in which things fail: when to think of it, what to ask, and how to conclude.
+
+    `judge` looks at fresh evidence of `watch_steps` at or after a change (`since` is None before
+    any change). `relapse_seconds` is how long recovery must hold before it counts as verified.
+    """
+
+    name: str
+    title: str
+    suspect: Callable[[Case], bool]
+    steps: tuple[Step[Any], ...]
+    conclude: Callable[[Case, Evidence], Finding]
+    watch_steps: tuple[Step[Any], ...]
+    judge: Callable[[Case, Evidence, Finding, datetime | None], Judgement]
+    relapse_seconds: Callable[[Evidence, Finding], float]
+    watched: str

@@ -1,0 +1,152 @@
+"""Memory leak: a container's anonymous memory grows in every lifetime until the kernel kills it.
+
+Look-alikes: a limit that was always too low, load, page cache, a warm-up, eviction from a starved
+node.
+"""
+
+from __future__ import annotations
+
+from petops.domain.alarm import Category
+from petops.domain.diagnosis import Finding, LeakForecast, Verdict
+from petops.domain.facts import Rollouts
+from petops.playbooks.base import Case, Evidence, FailureMode, Ledger
+from petops.playbooks.leak_ledger import (
+    cache_row,
+    eviction_row,
+    flat_words,
+    growth_row,
+    kill_row,
+    load_row,
+    rollout_row,
+    sibling_row,
+)
+from petops.playbooks.leak_suspect import (
+    Suspect,
+    began_with_rollout,
+    forecast,
+    good_revision,
+    suspects,
+)
+from petops.playbooks.leak_watch import judge, relapse_seconds
+from petops.playbooks.steps.memory import container_memory, request_load, siblings
+from petops.playbooks.steps.workloads import (
+    affected_pods,
+    container_stops,
+    node_conditions,
+    recent_rollouts,
+)
+
+NAME = "memory-leak"
+REMEDIES = ("undo-rollout", "restart-workload", "raise-memory-limit", "profile-memory")
+
+
+def suspect(case: Case) -> bool:
+    """Memory or restarts are the symptom, or nothing is known of the symptom."""
+    return case.assessment.category in {
+        Category.MEMORY,
+        Category.RESTARTS,
+        Category.AVAILABILITY,
+        Category.OTHER,
+    }
+
+
+def conclude(case: Case, evidence: Evidence) -> Finding:
+    """Weigh the likeliest container.
+
+    Growth in each lifetime, kills, and what else could explain them.
+    """
+    ledger = Ledger(mode=NAME, evidence=evidence)
+    affected = evidence.fact(affected_pods)
+    if affected is None or not affected.pods:
+        why = evidence.why_unknown(affected_pods) if affected is None else "it has no pods"
+        ledger.not_measured(
+            affected_pods, "a pod is affected", refuted_if="no pod is affected", why=why
+        )
+        return _finding(ledger, Verdict.UNDECIDED, f"no pod to look at: {why}")
+    memory = evidence.fact(container_memory)
+    lives = memory.lifetimes if memory is not None else ()
+    found = suspects(affected, lives)[0]
+    growth_row(ledger, found, measured=memory is not None)
+    kill_row(ledger, found)
+    eviction_row(ledger, found)
+    if found.leaking or found.leaks_by_age:
+        cache_row(ledger, found)
+        load_row(ledger)
+        sibling_row(ledger, found, lives)
+    rollouts = evidence.fact(recent_rollouts)
+    good = good_revision(rollouts, found, lives)
+    with_rollout = began_with_rollout(rollouts, found, case.window.start)
+    if found.leaking or found.leaks_by_age:
+        rollout_row(ledger, rollouts, with_rollout=with_rollout)
+    return _concluded(ledger, found, rollouts, good.number if good and with_rollout else None)
+
+
+def _concluded(
+    ledger: Ledger, found: Suspect, rollouts: Rollouts | None, good: int | None
+) -> Finding:
+    grows = bool(found.leaking) or found.leaks_by_age
+    began = rollouts.current.number if good is not None and rollouts and rollouts.current else None
+    ahead = forecast(found, revision=began, good=good)
+    if ledger.refuted and not grows:
+        because = f"{found.owner.name}/{found.container} does not leak: {flat_words(found)}"
+        return _finding(ledger, Verdict.REFUTED, because, found)
+    if not grows and len(found.kills) + found.restarts < 3:
+        return _finding(
+            ledger, Verdict.UNDECIDED, "no growth was seen, and no repeated kill", found
+        )
+    if not grows and not found.kills:
+        return _finding(ledger, Verdict.REFUTED, "its containers do not end for memory", found)
+    if not grows:
+        # Repeated kills alone are a leak or a limit that is too low: nobody could tell.
+        because = (
+            f"{found.owner.name}/{found.container} is killed for its memory again and again: "
+            "a leak or too low a limit, its growth was not measured"
+        )
+        return _finding(ledger, Verdict.UNDECIDED, because, found)
+    because = f"{found.owner.name}/{found.container} leaks {found.mib_per_minute:.1f} MiB a minute"
+    if began is not None:
+        because += f" since revision {began}"
+    if ahead.next_kill_at is not None:
+        because += f"; next kill at {ahead.next_kill_at:%H:%M:%S}Z"
+    return _finding(ledger, Verdict.SUPPORTED, because, found, ahead)
+
+
+def _finding(
+    ledger: Ledger,
+    verdict: Verdict,
+    because: str,
+    found: Suspect | None = None,
+    ahead: LeakForecast | None = None,
+) -> Finding:
+    return Finding(
+        mode=NAME,
+        verdict=verdict,
+        confidence=round(max(0.0, min(0.97, ledger.confidence)), 2),
+        because=because,
+        rows=tuple(ledger.rows),
+        subject=found.owner if found else None,
+        container=found.container if found else "",
+        forecast=ahead,
+        remedies=REMEDIES if verdict is Verdict.SUPPORTED else (),
+    )
+
+
+MODE = FailureMode(
+    name=NAME,
+    title="memory leak",
+    suspect=suspect,
+    steps=(
+        affected_pods,
+        container_memory,
+        request_load,
+        recent_rollouts,
+        container_stops,
+        siblings,
+        node_conditions,
+    ),
+    conclude=conclude,
+    watch_steps=(affected_pods, container_memory, container_stops),
+    judge=judge,
+    relapse_seconds=relapse_seconds,
+    watched="memory of each pod against its limit, its growth, kills, and ready replicas",
+)

@@ -1,0 +1,35 @@
+"""Give a container more memory, in bounds: it buys time where it leaks, and heals a low limit."""
+
+from __future__ import annotations
+
+import json
+
+from petops.domain.change import Change, Risk, SetMemoryLimit
+from petops.domain.policy import Refusal
+from petops.domain.quantity import bytes_of, memory
+from petops.remedies.base import Remedy, Situation
+from petops.remedies.guards import CHANGES_LIMIT
+
+MIB = 1024 * 1024
+
+
+def plan(situation: Situation) -> Change | Refusal:
+    """Propose one and a half times the limit that stands there now."""
+    template = json.loads(situation.workload.template)
+    wanted = situation.finding.container
+    containers = template.get("spec", {}).get("containers", [])
+    found = next((one for one in containers if one.get("name") == wanted), None)
+    was = (found or {}).get("resources", {}).get("limits", {}).get("memory")
+    if was is None:
+        return Refusal(why=f"container {wanted} has no memory limit to raise")
+    more = bytes_of(was) * 3 // 2
+    return SetMemoryLimit(
+        subject=situation.workload.subject,
+        uid=situation.workload.uid,
+        container=wanted,
+        was=was,
+        to=memory(more // MIB * MIB if more >= MIB else more),
+    )
+
+
+REMEDY = Remedy(name="raise-memory-limit", risk=Risk.YELLOW, plan=plan, guards=CHANGES_LIMIT)

@@ -1,0 +1,32 @@
+"""Go back to the last good revision, where the symptom began with a rollout."""
+
+from __future__ import annotations
+
+from petops.domain.change import Change, Risk, UndoRollout
+from petops.domain.policy import Refusal
+from petops.remedies.base import Remedy, Situation
+from petops.remedies.guards import ROLLS_PODS
+
+
+def plan(situation: Situation) -> Change | Refusal:
+    """Take the template of the revision that the diagnosis found good; the previous may be bad."""
+    forecast, rollouts = situation.finding.forecast, situation.rollouts
+    if forecast is None or forecast.began_with_revision is None:
+        return Refusal(why="the symptom did not begin with a rollout")
+    good = forecast.good_revision
+    revision = next(
+        (one for one in rollouts.revisions if one.number == good) if rollouts else iter(()), None
+    )
+    if revision is None or rollouts is None or rollouts.current is None:
+        return Refusal(why="no earlier revision is known to be good")
+    return UndoRollout(
+        subject=situation.workload.subject,
+        uid=situation.workload.uid,
+        from_revision=rollouts.current.number,
+        to_revision=revision.number,
+        was=situation.workload.template,
+        to=revision.template,
+    )
+
+
+REMEDY = Remedy(name="undo-rollout", risk=Risk.YELLOW, plan=plan, guards=ROLLS_PODS)
