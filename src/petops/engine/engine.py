@@ -1,0 +1,308 @@
+"""The engine: takes requests, and drives each incident from phase to phase.
+
+It keeps nothing that the journal does not hold: a driver looks at the incident's phase, does what
+that phase asks for, appends what happened, and looks again. A restart begins at the same place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import Final
+
+from petops.domain import events as ev
+from petops.domain.events import Entry
+from petops.domain.evidence import Answer, Unknown, Window
+from petops.domain.incident import Board, Incident
+from petops.domain.phases import AT_REST, Phase
+from petops.domain.policy import Identity
+from petops.domain.requests import AnyRequest, ApproveRemedy, ReportAlarm
+from petops.engine import decisions, intake
+from petops.engine.investigation import Inquiry, concluded, steps_of, suspected
+from petops.engine.record import Decision, Record
+from petops.engine.repair import Repair, intended
+from petops.engine.surroundings import Surroundings, case_of
+from petops.engine.watching import Watch
+from petops.errors import PetopsError
+from petops.playbooks.base import Evidence
+from petops.ports import Journal
+
+_RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
+
+
+class Engine:
+    """One engine on one journal. `running` is its lifetime."""
+
+    def __init__(self, journal: Journal, given: Surroundings) -> None:
+        self._record = Record(journal)
+        self._given = given
+        self._repair = Repair(given)
+        self._watch = Watch(given, self._repair)
+        self._drivers: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Engine]:
+        """Load the journal and go on with every open incident, for as long as the block lasts."""
+        await self._record.load()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for incident in self._record.board.incidents:
+                self._drive(incident)
+            try:
+                yield self
+            finally:
+                self._group = None
+                for driver in self._drivers.values():
+                    driver.cancel()
+
+    async def board(self) -> Board:
+        """Return every incident as it is now."""
+        return self._record.board
+
+    def entries(self, after: int) -> AsyncIterator[Entry]:
+        """Follow the journal from `after` on, without end."""
+        return self._record.follow(after)
+
+    async def submit(self, request: AnyRequest, by: Identity) -> Entry:
+        """Return the entry that answers the request. The same request again gets the same entry."""
+        known = self._record.board.answered.get(request.id)
+        if known is not None:
+            return known
+        objections = ""
+        if isinstance(request, ApproveRemedy):
+            objections = await self._objections(request, by)
+        entries = await self._record.append(
+            lambda board: self._decided(request, board, by, objections)
+        )
+        for entry in entries:
+            self._drive(entry.incident)
+        return entries[0] if entries else self._record.board.answered[request.id]
+
+    def _decided(
+        self, request: AnyRequest, board: Board, by: Identity, objections: str
+    ) -> Decision:
+        """Return the decision on a request, on the very board that it is appended to."""
+        if request.id in board.answered:
+            return Decision(incident=ev.NO_INCIDENT, events=())
+        now = self._given.clock.now()
+        if isinstance(request, ReportAlarm):
+            return intake.admit(
+                request.alarm,
+                board,
+                connected=self._given.cluster.name,
+                assess=self._given.assess,
+                now=now,
+                request=request.id,
+            )
+        decision = decisions.decide(request, board, by, now)
+        accepted = isinstance(decision.events[0], ev.RemedyApproved)
+        if accepted and objections and isinstance(request, ApproveRemedy):
+            return _voided(request, by, objections, now=decision.events[0])
+        return decision
+
+    async def _objections(self, request: ApproveRemedy, by: Identity) -> str:
+        """Run the guards again just before the decision.
+
+        Where the request is otherwise in order.
+        """
+        board = self._record.board
+        incident = board.incidents.get(request.incident)
+        if incident is None or decisions.refusal(request, incident, by, self._given.clock.now()):
+            return ""
+        proposal = decisions.on_offer(incident, request.digest)
+        if isinstance(proposal, str):
+            return ""
+        return await self._repair.objections(incident, proposal, board)
+
+    def _drive(self, incident: str) -> None:
+        """See to it that somebody works on the incident."""
+        if self._group is None or incident not in self._record.board.incidents:
+            return
+        driver = self._drivers.get(incident)
+        if driver is None or driver.done():
+            self._drivers[incident] = self._group.create_task(
+                self._driven(incident), name=f"incident {incident}"
+            )
+
+    async def _driven(self, incident: str) -> None:
+        """Work on the incident until it is at rest.
+
+        The one place where a bug does not end petops.
+        """
+        failures = 0
+        while (now := self._record.board.incidents[incident]).phase not in AT_REST:
+            try:
+                await self._work(now)
+                failures = 0
+            except PetopsError as exc:
+                failures += 1
+                await self._noted(incident, f"{exc.message}; trying again", failures)
+            except Exception as exc:
+                failures += 1
+                if failures > len(_RETRY_SECONDS):
+                    raise
+                await self._noted(incident, f"a bug in petops: {exc!r}", failures)
+
+    async def _noted(self, incident: str, text: str, failures: int) -> None:
+        if failures <= len(_RETRY_SECONDS):
+            # Where the journal itself is what fails, only waiting helps.
+            with suppress(PetopsError):
+                await self._append(incident, ev.Noted(at=self._given.clock.now(), text=text))
+        await self._given.clock.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS)) - 1])
+
+    async def _work(self, incident: Incident) -> None:
+        """Do what the incident's phase asks for, and append what happened."""
+        match incident.phase:
+            case Phase.OPEN | Phase.INVESTIGATING:
+                await self._investigate(incident)
+            case Phase.DIAGNOSED:
+                board = self._record.board
+                await self._append(incident.id, await self._repair.proposed(incident, board))
+            case Phase.WAITING:
+                await self._wait_for_decision(incident)
+            case Phase.REPAIRING:
+                await self._act(incident)
+            case Phase.WATCHING:
+                await self._append(incident.id, await self._watch.recovery(incident))
+            case Phase.RECOVERED:
+                await self._watch_for_relapse(incident)
+
+    async def _investigate(self, incident: Incident) -> None:
+        now = self._given.clock.now()
+        window = incident.window or Window.before(now, self._given.rules.window)
+        case = case_of(incident, window)
+        modes = suspected(case, self._given.modes.values())
+        steps = steps_of(modes)
+        if incident.phase is Phase.OPEN:
+            started = ev.InvestigationStarted(
+                at=now,
+                modes=tuple(mode.name for mode in modes),
+                steps=tuple((one.name, one.question) for one in steps),
+                window=window,
+            )
+            await self._append(incident.id, started)
+
+        async def report(result: Answer | Unknown) -> None:
+            at = self._given.clock.now()
+            event = (
+                ev.StepAnswered(at=at, answer=result)
+                if isinstance(result, Answer)
+                else ev.StepUnanswered(at=at, unknown=result)
+            )
+            await self._append(incident.id, event)
+
+        inquiry = Inquiry(
+            case,
+            metrics=self._given.metrics,
+            cluster=self._given.cluster,
+            clock=self._given.clock,
+            known=incident.answers,
+            report=report,
+        )
+        done = {one.step for one in incident.unknowns}
+        await inquiry.ask(one for one in steps if one.name not in done)
+        now_known = self._record.board.incidents[incident.id]
+        evidence = Evidence(now_known.answers, now_known.unknowns)
+        diagnosis = concluded(case, modes, evidence, now_known.unknowns)
+        await self._append(
+            incident.id, ev.Diagnosed(at=self._given.clock.now(), diagnosis=diagnosis)
+        )
+
+    async def _wait_for_decision(self, incident: Incident) -> None:
+        """Return when something was decided.
+
+        Let what nobody decided on lapse, and offer it anew.
+        """
+        expires = min((one.expires_at for one in incident.on_offer), default=None)
+        if expires is None:
+            await self._append(
+                incident.id,
+                ev.NothingToPropose(
+                    at=self._given.clock.now(), because="every change was rejected"
+                ),
+            )
+            return
+        left = (expires - self._given.clock.now()).total_seconds()
+        try:
+            async with asyncio.timeout(max(0.0, left)):
+                await self._changed(incident)
+        except TimeoutError:
+            now = self._given.clock.now()
+            await self._append(
+                incident.id, _lapsed(incident, self._given.rules.lapses_at_most, now)
+            )
+
+    async def _changed(self, incident: Incident) -> None:
+        """Return when the incident is no longer as it was."""
+        while True:
+            seq = self._record.board.seq
+            if self._record.board.incidents[incident.id].number != incident.number:
+                return
+            await self._record.beyond(seq)
+
+    async def _act(self, incident: Incident) -> None:
+        """Make the approved change.
+
+        After a restart the cluster is looked at before anything else.
+        """
+        if incident.intent is not None:
+            await self._append(incident.id, await self._repair.settled(incident.intent))
+            return
+        intent = intended(incident, self._given.new_id(), self._given.clock.now())
+        if intent is None:
+            failed = ev.ActFailed(
+                at=self._given.clock.now(), act="", why="the approved change is not known"
+            )
+            await self._append(incident.id, failed)
+            return
+        await self._append(incident.id, intent)
+        await self._append(incident.id, await self._repair.made(intent))
+
+    async def _watch_for_relapse(self, incident: Incident) -> None:
+        if incident.watch is None:
+            await self._append(incident.id, self._watch.relapse_watch(incident))
+            return
+        await self._append(incident.id, await self._watch.relapse(incident, incident.watch.until))
+
+    async def _append(self, incident: str, event: ev.Event) -> None:
+        await self._record.append(lambda _: Decision(incident=incident, events=(event,)))
+
+
+class Embedded:
+    """`EngineHandle` on an engine in this process, for one identity."""
+
+    def __init__(self, engine: Engine, by: Identity) -> None:
+        self._engine = engine
+        self._by = by
+
+    async def board(self) -> Board:
+        """Return every incident as it is now."""
+        return await self._engine.board()
+
+    def entries(self, after: int) -> AsyncIterator[Entry]:
+        """Follow the journal from `after` on, without end."""
+        return self._engine.entries(after)
+
+    async def submit(self, request: AnyRequest) -> Entry:
+        """Return the entry that answers the request."""
+        return await self._engine.submit(request, self._by)
+
+
+def _voided(request: ApproveRemedy, by: Identity, objections: str, *, now: ev.Event) -> Decision:
+    """Refuse an approval that the guards object to, and let what is on offer be planned anew."""
+    refused = ev.ApprovalRefused(
+        at=now.at, request=request.id, by=by, digest=request.digest[:80], why=objections
+    )
+    lapsed = ev.ProposalsLapsed(at=now.at, because=objections)
+    return Decision(incident=request.incident, events=(refused, lapsed))
+
+
+def _lapsed(incident: Incident, at_most: int, now: datetime) -> ev.Event:
+    """Offer anew what nobody decided on, some times; then leave it to a person."""
+    if incident.lapses + 1 < at_most:
+        return ev.ProposalsLapsed(at=now, because="nobody decided before it expired")
+    because = f"nobody decided, {at_most} times in a row"
+    return ev.NothingToPropose(at=now, because=because)

@@ -1,0 +1,126 @@
+"""Asks every step of all suspected failure modes at the same time, and weighs the answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar, cast
+
+from petops.domain.diagnosis import Diagnosis, Verdict
+from petops.domain.evidence import Answer, Asked, Unknown
+from petops.domain.facts import Fact
+from petops.errors import SourceError
+from petops.playbooks.base import Case, Evidence, FailureMode, Sources, Step
+from petops.ports import Clock, Cluster, Metrics
+
+F = TypeVar("F", bound=Fact)
+Report = Callable[[Answer | Unknown], Awaitable[None]]
+LEAST_CONFIDENCE = 0.5
+
+
+class Inquiry:
+    """One round of questions. A step that several want is asked once."""
+
+    def __init__(
+        self,
+        case: Case,
+        *,
+        metrics: Metrics,
+        cluster: Cluster,
+        clock: Clock,
+        known: Iterable[Answer] = (),
+        report: Report | None = None,
+    ) -> None:
+        self._case = case
+        self._metrics = metrics
+        self._cluster = cluster
+        self._clock = clock
+        self._report = report
+        self._known = {one.step: one for one in known}
+        self._tasks: dict[str, asyncio.Task[Answer | Unknown]] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    async def ask(self, steps: Iterable[Step[Any]]) -> Evidence:
+        """Ask all steps at once; return their answers, and why others have none."""
+        async with asyncio.TaskGroup() as self._group:
+            for one in steps:
+                self._started(one)
+        results = [task.result() for task in self._tasks.values()]
+        answers = [*self._known.values(), *(one for one in results if isinstance(one, Answer))]
+        return Evidence(answers, [one for one in results if isinstance(one, Unknown)])
+
+    async def answer(self, step: Step[F]) -> F:
+        """Return another step's fact; raise SourceError where it has none."""
+        known = self._known.get(step.name)
+        if known is None:
+            result = await asyncio.shield(self._started(step))
+            if isinstance(result, Unknown):
+                raise SourceError(f"it needs {step.name}, which is not known: {result.why}")
+            known = result
+        return cast(F, known.fact)
+
+    def _started(self, step: Step[Any]) -> asyncio.Task[Answer | Unknown]:
+        if step.name not in self._tasks and self._group is not None:
+            known = self._known.get(step.name)
+            if known is not None:
+                return self._group.create_task(_already(known))
+            self._tasks[step.name] = self._group.create_task(self._asked(step), name=step.name)
+        return self._tasks[step.name]
+
+    async def _asked(self, step: Step[Any]) -> Answer | Unknown:
+        began = self._clock.now()
+        sources = Sources(metrics=self._metrics, cluster=self._cluster, answers=self)
+        why = ""
+        fact: Fact | None = None
+        try:
+            async with asyncio.timeout(step.timeout_seconds):
+                fact = await step.ask(self._case, sources)
+        except SourceError as exc:
+            why = exc.message
+        except TimeoutError:
+            why = f"no answer within {step.timeout_seconds:g} s"
+        seconds = (self._clock.now() - began).total_seconds()
+        asked: tuple[Asked, ...] = tuple(dict.fromkeys(sources.asked))
+        result: Answer | Unknown = (
+            Unknown(step=step.name, why=why, asked=asked, seconds=seconds)
+            if fact is None
+            else Answer(step=step.name, fact=fact, asked=asked, seconds=seconds)
+        )
+        if self._report is not None:
+            await self._report(result)
+        return result
+
+
+async def _already(known: Answer) -> Answer | Unknown:
+    return known
+
+
+def suspected(case: Case, modes: Iterable[FailureMode]) -> tuple[FailureMode, ...]:
+    """Return the failure modes that this case makes one think of."""
+    return tuple(mode for mode in modes if mode.suspect(case))
+
+
+def steps_of(modes: Iterable[FailureMode]) -> tuple[Step[Any], ...]:
+    """Return each distinct step of these modes, in the order in which they name them."""
+    return tuple({one.name: one for mode in modes for one in mode.steps}.values())
+
+
+def concluded(
+    case: Case, modes: Sequence[FailureMode], evidence: Evidence, unknowns: tuple[Unknown, ...]
+) -> Diagnosis:
+    """Let each mode conclude, and rank what they found. Pure: a replay gives the same."""
+    findings = sorted(
+        (mode.conclude(case, evidence) for mode in modes),
+        key=lambda one: (one.verdict is Verdict.SUPPORTED, one.confidence),
+        reverse=True,
+    )
+    best = findings[0] if findings else None
+    if best and best.verdict is Verdict.SUPPORTED and best.confidence >= LEAST_CONFIDENCE:
+        return Diagnosis(
+            cause=best, rivals=tuple(findings[1:]), gaps=unknowns, because=best.because
+        )
+    if not findings:
+        because = f"no failure mode that petops knows fits category {case.assessment.category}"
+    else:
+        because = "no cause found: " + "; ".join(one.because for one in findings)
+    return Diagnosis(cause=None, rivals=tuple(findings), gaps=unknowns, because=because)
