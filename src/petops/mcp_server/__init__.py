@@ -1,0 +1,1 @@
+"""petops' own Prometheus MCP server."""

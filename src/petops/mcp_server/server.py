@@ -1,0 +1,200 @@
+"""petops' Prometheus MCP server: its tools, under the names that other Prometheus servers use."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated, Any
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import Field
+
+from petops import __version__
+from petops.errors import SourceError
+from petops.mcp_server import answers
+from petops.mcp_server.answers import (
+    Health,
+    Limits,
+    MetricMetadata,
+    MetricNames,
+    QueryAnswer,
+    Targets,
+)
+from petops.mcp_server.client import PrometheusHttp
+
+NAME = "petops-prometheus"
+INSTRUCTIONS = (
+    "Reads one Prometheus. Nothing here changes anything. Values are strings (NaN and +Inf occur), "
+    "times are Unix seconds. Where `leftOff` stands in an answer, the answer is incomplete."
+)
+MOST_TEXT_SAMPLES = 5_000  # past that, text that repeats the structured answer helps no reader
+
+Query = Annotated[str, Field(description="PromQL expression")]
+Moment = Annotated[str, Field(description="RFC 3339 or Unix seconds")]
+
+
+class Gate:
+    """Lets a limited number of queries through at once; who waits too long hears why."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._places = asyncio.Semaphore(limits.concurrent_queries)
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold a place for the block; tell what goes wrong in it as the tool's own error."""
+        try:
+            async with asyncio.timeout(self._limits.queue_seconds):
+                await self._places.acquire()
+        except TimeoutError:
+            raise ToolError(
+                f"{self._limits.concurrent_queries} queries are under way and none has ended "
+                f"within {self._limits.queue_seconds:g} s; try again"
+            ) from None
+        try:
+            yield
+        except SourceError as exc:
+            raise ToolError(f"{exc.message} ({exc.hint})" if exc.hint else exc.message) from exc
+        finally:
+            self._places.release()
+
+
+class Tools:
+    """The tools of one Prometheus. Their docstrings are what a client reads."""
+
+    def __init__(self, client: PrometheusHttp, limits: Limits) -> None:
+        self._client = client
+        self._limits = limits
+        self._gate = Gate(limits)
+
+    async def health_check(self) -> Annotated[CallToolResult, Health]:
+        """Say whether this server runs and its Prometheus answers."""
+        health = Health(
+            status="healthy",
+            service=NAME,
+            version=__version__,
+            prometheus_url=self._client.where,
+            prometheus_connectivity="healthy",
+        )
+        try:
+            await self._client.check()
+        except SourceError as exc:
+            health["status"], health["prometheus_connectivity"] = "degraded", "unhealthy"
+            health["prometheus_error"] = exc.message
+        return told(health)
+
+    async def execute_query(
+        self,
+        query: Query,
+        time: Annotated[
+            str | float | None, Field(description="RFC 3339 or Unix seconds; now by default")
+        ] = None,
+    ) -> Annotated[CallToolResult, QueryAnswer]:
+        """Evaluate a PromQL expression at one time.
+
+        A range selector, as in metric{...}[10m], gives the samples as they were scraped.
+        """
+        async with self._gate.place():
+            answered = await self._client.query(query, None if time is None else str(time))
+            return told_query(answers.query_answer(answered, self._limits))
+
+    async def execute_range_query(
+        self,
+        query: Query,
+        start: Moment | float,
+        end: Moment | float,
+        step: Annotated[str | float, Field(description="Duration such as 15s, 1m, 1h, or seconds")],
+    ) -> Annotated[CallToolResult, QueryAnswer]:
+        """Evaluate a PromQL expression at every step between two times."""
+        async with self._gate.place():
+            answered = await self._client.query_range(query, str(start), str(end), str(step))
+            return told_query(answers.query_answer(answered, self._limits))
+
+    async def list_metrics(
+        self,
+        limit: Annotated[int | None, Field(description="Most names to return")] = None,
+        offset: Annotated[int, Field(description="Names to skip")] = 0,
+        filter_pattern: Annotated[
+            str | None, Field(description="Part of the name, upper or lower case")
+        ] = None,
+    ) -> Annotated[CallToolResult, MetricNames]:
+        """List the names of the metrics that Prometheus holds, page by page."""
+        async with self._gate.place():
+            names = await self._client.metric_names()
+            return told(answers.metric_names(names, self._limits, limit, offset, filter_pattern))
+
+    async def get_metric_metadata(
+        self, metric: Annotated[str, Field(description="Name of the metric")]
+    ) -> Annotated[CallToolResult, MetricMetadata]:
+        """Tell type, help and unit of a metric."""
+        async with self._gate.place():
+            return told(answers.metric_metadata(await self._client.metadata(metric), metric))
+
+    async def get_targets(self) -> Annotated[CallToolResult, Targets]:
+        """List what Prometheus scrapes, with each target's health and last error."""
+        async with self._gate.place():
+            return told(answers.targets(await self._client.targets(), self._limits))
+
+
+def build_server(client: PrometheusHttp, limits: Limits) -> MCPServer[Any]:
+    """Return the MCP server on a Prometheus; it neither opens nor closes `client`."""
+    tools = Tools(client, limits)
+    with _root_logger_left_alone():
+        server: MCPServer[Any] = MCPServer(NAME, version=__version__, instructions=INSTRUCTIONS)
+    for title, tool in (
+        ("Health", tools.health_check),
+        ("PromQL at one time", tools.execute_query),
+        ("PromQL over time", tools.execute_range_query),
+        ("Metric names", tools.list_metrics),
+        ("Metric metadata", tools.get_metric_metadata),
+        ("Scrape targets", tools.get_targets),
+    ):
+        hints = ToolAnnotations(
+            title=title,
+            read_only_hint=True,
+            destructive_hint=False,
+            idempotent_hint=True,
+            open_world_hint=True,
+        )
+        server.add_tool(tool, title=title, annotations=hints)
+    return server
+
+
+def told(answer: Mapping[str, Any]) -> CallToolResult:
+    """Return an answer as structure, and as text for clients that read nothing else."""
+    text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+    return CallToolResult(
+        content=[TextContent(type="text", text=text)], structured_content=dict(answer)
+    )
+
+
+def told_query(answer: QueryAnswer) -> CallToolResult:
+    """Return a query's answer; of a long one the text only says how long it is."""
+    if answer["resultType"] not in ("vector", "matrix"):
+        return told(answer)
+    samples = sum(map(answers.samples_of, answer["result"]))
+    if samples <= MOST_TEXT_SAMPLES:
+        return told(answer)
+    text = (
+        f"{answer['resultType']} of {len(answer['result'])} series with {samples} samples: too "
+        "long as text. It stands in structuredContent; or select fewer series or a shorter time."
+    )
+    return CallToolResult(
+        content=[TextContent(type="text", text=text)], structured_content=dict(answer)
+    )
+
+
+@contextmanager
+def _root_logger_left_alone() -> Iterator[None]:
+    """Keep MCPServer() from setting up logging: basicConfig leaves a root with handlers alone."""
+    root, placeholder = logging.getLogger(), logging.NullHandler()
+    root.addHandler(placeholder)
+    try:
+        yield
+    finally:
+        root.removeHandler(placeholder)

@@ -1,0 +1,1 @@
+"""Adapters that read evidence: metrics, alarms, traces, logs and Kubernetes."""
