@@ -141,11 +141,11 @@ def by_labels(labels: Labels) -> Named | str:
     `job` is Prometheus' scrape job, never a Kubernetes Job.
     """
     said = {key: value for key, value in labels.items() if value}
-    for key in ("namespace", "pod", "service", "node", "container", *_WORKLOADS):
+    if said.get("container") in _EXPORTERS:
+        said["pod"] = said["service"] = ""
+    for key in ("namespace", "pod", "service", "node", *_WORKLOADS):
         said[key] = said.get(f"exported_{key}") or said.get(key, "")
     kind_of_workload = said.get("workload_type", "").lower()
-    if said["container"] in _EXPORTERS:
-        said["pod"] = said["service"] = ""
     named = (
         *((kind, said[key]) for key, kind in _WORKLOADS.items()),
         (_WORKLOADS.get(kind_of_workload, Kind.DEPLOYMENT), said.get("workload")),

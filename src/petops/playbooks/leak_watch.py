@@ -121,7 +121,7 @@ def _after(
         return Judgement(symptom_gone=False, cause=CauseNow.UNCLEAR, signals=(signal,))
     if memory is None:
         return _unclear("its memory was not measured")
-    lives = [life for life in found.lives if life.alive and life.readings[-1].at > since]
+    lives = [life for life in found.lives if life.alive and life.seen_until > since]
     missing = len(pods) - len({life.pod for life in lives})
     if missing > 0:
         return _unclear(f"{missing} of {len(pods)} pods have no reading since the change")
@@ -146,7 +146,7 @@ def _cause(
         return CauseNow.GOES_ON, forecast(found)
     seen_long = all(
         len(life.readings) >= READINGS_TO_JUDGE
-        or life.readings[-1].at - since >= timedelta(seconds=SHORTEST_RELAPSE_SECONDS)
+        or life.seen_until - since >= timedelta(seconds=SHORTEST_RELAPSE_SECONDS)
         for life in fresh
     )
     return (CauseNow.GONE if seen_long else CauseNow.UNCLEAR), None

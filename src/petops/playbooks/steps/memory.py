@@ -213,7 +213,7 @@ def _with_last_alive(lives: Iterable[Lifetime], known: Mapping[str, Pod]) -> tup
     kept = [life for life in lives if life.readings]
     for life in kept:
         before = latest.get((life.pod, life.container))
-        if before is None or life.readings[-1].at > before.readings[-1].at:
+        if before is None or life.seen_until > before.seen_until:
             latest[life.pod, life.container] = life
     return tuple(_marked(life, latest, known) for life in kept)
 
@@ -226,7 +226,7 @@ def _marked(
     running = next((one for one in known[life.pod].containers if one.name == life.container), None)
     if running is None or running.waiting or running.started_at is None:
         return life
-    if life.readings[-1].at < running.started_at:
+    if life.seen_until < running.started_at:
         return life  # the container that runs now was not looked at yet
     return replace(life, started_at=running.started_at, alive=True)
 
