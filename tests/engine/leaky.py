@@ -122,9 +122,7 @@ class LeakyCluster:
             ),
         )
         return Told(
-            value=Rollouts(
-                subject=subject, revisions=revisions, current_since=self.rolled_out_at
-            ),
+            value=Rollouts(subject=subject, revisions=revisions, current_since=self.rolled_out_at),
             asked=(),
         )
 

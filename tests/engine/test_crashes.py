@@ -101,7 +101,7 @@ async def survived(stage: Stage, name: str = "restart-workload") -> tuple[Incide
 
 
 @pytest.mark.parametrize("stores_first", [False, True], ids=["before", "after"])
-async def test_killed_at_each_journal_write(stores_first: bool) -> None:  # noqa: FBT001
+async def test_killed_at_each_journal_write(stores_first: bool) -> None:
     deaths = 0
     for write in range(1, MOST_WRITES):
         stage, journal, cluster = mortal()

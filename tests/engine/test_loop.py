@@ -29,7 +29,7 @@ async def test_an_undone_rollout_ends_verified() -> None:
         assert waiting.diagnosis is not None
         assert waiting.diagnosis.cause is not None
         assert waiting.diagnosis.cause.mode == "memory-leak"
-        assert [one.remedy for one in waiting.proposals][0] == "undo-rollout"
+        assert waiting.proposals[0].remedy == "undo-rollout"
         await stage.approve(engine, offered(waiting, "undo-rollout"))
         ended = await stage.until(engine, Phase.VERIFIED)
         assert len(stage.cluster.acts) == 1
@@ -297,9 +297,7 @@ async def test_people_acknowledge_snooze_and_close() -> None:
         await engine.submit(Acknowledge(id="a", incident=found.id), RESPONDER)
         until = stage.clock.now() + timedelta(minutes=5)
         await engine.submit(Snooze(id="b", incident=found.id, until=until), RESPONDER)
-        await engine.submit(
-            CloseIncident(id="c", incident=found.id, because="known"), RESPONDER
-        )
+        await engine.submit(CloseIncident(id="c", incident=found.id, because="known"), RESPONDER)
         ended = await stage.until(engine, Phase.CLOSED)
         assert ended.acknowledged is not None
         assert ended.acknowledged.by == RESPONDER

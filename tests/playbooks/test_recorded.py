@@ -1,4 +1,7 @@
-"""The diagnosis on a real cluster's answers: the leak is named, and nothing else is called a leak."""
+"""The diagnosis on a real cluster's answers.
+
+The leak is named, and nothing else is called a leak.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from petops.domain.alarm import Category
 from petops.domain.diagnosis import Finding, LeakForecast, Verdict
-from petops.domain.facts import Rollouts
 from petops.playbooks.base import Case, Evidence, FailureMode, Ledger
 from petops.playbooks.leak_ledger import (
     cache_row,
@@ -78,15 +77,13 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     with_rollout = began_with_rollout(rollouts, found, case.window.start)
     if found.leaking or found.leaks_by_age:
         rollout_row(ledger, rollouts, with_rollout=with_rollout)
-    return _concluded(ledger, found, rollouts, good.number if good and with_rollout else None)
+    began = rollouts.current.number if with_rollout and rollouts and rollouts.current else None
+    ahead = forecast(found, revision=began, good=good.number if good and began else None)
+    return _concluded(ledger, found, ahead)
 
 
-def _concluded(
-    ledger: Ledger, found: Suspect, rollouts: Rollouts | None, good: int | None
-) -> Finding:
+def _concluded(ledger: Ledger, found: Suspect, ahead: LeakForecast) -> Finding:
     grows = bool(found.leaking) or found.leaks_by_age
-    began = rollouts.current.number if good is not None and rollouts and rollouts.current else None
-    ahead = forecast(found, revision=began, good=good)
     if ledger.refuted and not grows:
         because = f"{found.owner.name}/{found.container} does not leak: {flat_words(found)}"
         return _finding(ledger, Verdict.REFUTED, because, found)
@@ -104,8 +101,8 @@ def _concluded(
         )
         return _finding(ledger, Verdict.UNDECIDED, because, found)
     because = f"{found.owner.name}/{found.container} leaks {found.mib_per_minute:.1f} MiB a minute"
-    if began is not None:
-        because += f" since revision {began}"
+    if ahead.good_revision is not None:
+        because += f" since revision {ahead.began_with_revision}"
     if ahead.next_kill_at is not None:
         because += f"; next kill at {ahead.next_kill_at:%H:%M:%S}Z"
     return _finding(ledger, Verdict.SUPPORTED, because, found, ahead)

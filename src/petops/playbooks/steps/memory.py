@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from petops.domain.evidence import PodScope, Sample, Series, Signal
 from petops.domain.facts import (
@@ -243,13 +244,20 @@ def _gone(affected: AffectedPods, revisions: Iterable[Revision]) -> dict[str, tu
 
 
 def _rates(series: Iterable[Series], start: datetime, end: datetime) -> list[float]:
-    """Return requests a second in each slice of the window that has counts, all series together."""
+    """Return requests a second in each slice of the window that was looked at, all series together.
+
+    A counter that fell began anew. What a slice has no samples for is not counted as quiet.
+    """
     span = (end - start).total_seconds() / _SLICES
-    slices: dict[int, float] = {}
+    rates: dict[int, float] = {}
     for one in series:
-        for before, now in zip(one.samples, one.samples[1:], strict=False):
+        rises: dict[int, float] = {}
+        times: dict[int, float] = {}
+        for before, now in pairwise(one.samples):
             index = min(_SLICES - 1, int((now.at - start).total_seconds() / span))
             rise = now.value - before.value
-            slices[index] = slices.get(index, 0.0) + (rise if rise >= 0 else now.value)
-    covered = min(span, (end - start).total_seconds())
-    return [slices[index] / covered for index in sorted(slices)]
+            rises[index] = rises.get(index, 0.0) + (rise if rise >= 0 else now.value)
+            times[index] = times.get(index, 0.0) + (now.at - before.at).total_seconds()
+        for index, seconds in times.items():
+            rates[index] = rates.get(index, 0.0) + rises[index] / max(seconds, 1.0)
+    return [rates[index] for index in sorted(rates)]

@@ -1,0 +1,5 @@
+"""`python -m petops` is the command `petops`."""
+
+from petops.commands.main import main
+
+main()

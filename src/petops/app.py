@@ -1,0 +1,244 @@
+"""The composition root: the only place where adapters meet the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from mcp.client.stdio import StdioServerParameters
+
+from petops.actuators.kubernetes import KubernetesActuator
+from petops.config import Loaded, Settings, load
+from petops.domain.alarm import Alarm, Assessment, Category
+from petops.domain.alarm_mapping import AlarmMapping, MappingRule
+from petops.domain.assessment import AssessmentRules, CategoryRule, assess
+from petops.domain.policy import Identity, Rules
+from petops.domain.subject import ClusterName, Kind
+from petops.engine.engine import Engine
+from petops.engine.surroundings import Surroundings
+from petops.errors import SourceError, UsageError
+from petops.mcp_server.answers import Limits
+from petops.mcp_server.client import PrometheusAccess, PrometheusHttp
+from petops.mcp_server.server import build_server
+from petops.ports import Clock, Journal, Metrics
+from petops.sources.kubernetes import KubernetesCluster
+from petops.sources.kubernetes_calls import AioCalls, open_calls
+from petops.sources.mcp_caller import McpCaller, McpUrl, Target
+from petops.sources.metrics_missing import MetricsMissing
+from petops.sources.prometheus_mcp import PrometheusMcp
+
+_WHOAMI_SECONDS = 5.0
+
+
+class SystemClock:
+    """The machine's time; `offset` moves it, for a recorded case."""
+
+    def __init__(self, offset: timedelta = timedelta(0)) -> None:
+        self._offset = offset
+
+    def now(self) -> datetime:
+        """Return the present time in UTC."""
+        return datetime.now(UTC) + self._offset
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        await asyncio.sleep(seconds)
+
+
+class Myself:
+    """Who petops is, by Kubernetes' word; asked again until it is known."""
+
+    def __init__(self, cluster: KubernetesCluster, channel: str) -> None:
+        self._cluster = cluster
+        self._channel = channel
+        self._user = ""
+
+    def __call__(self, authorization: str = "") -> Identity:
+        """Return who stands at this end of the channel; an empty user is nobody."""
+        del authorization
+        return Identity(user=self._user, channel=self._channel)
+
+    async def learn(self) -> None:
+        """Ask until Kubernetes has answered."""
+        while not self._user:
+            try:
+                self._user = await self._cluster.whoami()
+            except SourceError:
+                await asyncio.sleep(_WHOAMI_SECONDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """An engine at work, and what a surface beside it needs."""
+
+    engine: Engine
+    cluster: KubernetesCluster
+    calls: AioCalls
+    metrics: Metrics
+    myself: Myself
+    mapping: AlarmMapping
+
+
+def settings_from(config: Path | None) -> Loaded:
+    """Read the settings from file and environment: the only reading of either."""
+    return load(config, os.environ)
+
+
+def use_environment(variables: Mapping[str, str]) -> None:
+    """Take on another's environment, as `eval "$(petops lab env)"` would: vendors read it too."""
+    os.environ.update(variables)
+
+
+@asynccontextmanager
+async def running_engine(
+    settings: Settings, journal: Journal, *, clock: Clock | None = None, channel: str = "socket"
+) -> AsyncIterator[Running]:
+    """Run an engine on `journal` for as long as the block lasts."""
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        calls = await stack.enter_async_context(
+            open_calls(kubeconfig=settings.cluster.kubeconfig, context=settings.cluster.context)
+        )
+        cluster = KubernetesCluster(calls, connected(settings, calls))
+        metrics = await _metrics(settings, stack)
+        rules = assessment_rules(settings)
+
+        def assessed(alarm: Alarm) -> Assessment:
+            return assess(alarm, rules)
+
+        given = Surroundings(
+            clock=clock,
+            cluster=cluster,
+            metrics=metrics,
+            actuator=KubernetesActuator(calls),
+            assess=assessed,
+            new_id=lambda: str(uuid.uuid4()),
+            rules=_rules(settings),
+        )
+        myself = Myself(cluster, channel)
+        learning = asyncio.create_task(myself.learn())
+        stack.callback(learning.cancel)
+        engine = await stack.enter_async_context(Engine(journal, given).running())
+        mapping = AlarmMapping(here=cluster.name, rules=mapping_rules(settings))
+        yield Running(
+            engine=engine,
+            cluster=cluster,
+            calls=calls,
+            metrics=metrics,
+            myself=myself,
+            mapping=mapping,
+        )
+
+
+async def alarm_mapping(settings: Settings) -> AlarmMapping:
+    """Return how alarms are mapped for the cluster that is set, without speaking to it."""
+    async with open_calls(
+        kubeconfig=settings.cluster.kubeconfig, context=settings.cluster.context
+    ) as calls:
+        return AlarmMapping(here=connected(settings, calls), rules=mapping_rules(settings))
+
+
+def connected(settings: Settings, calls: AioCalls) -> ClusterName:
+    """Return which cluster this is: by the settings, else by the kubeconfig."""
+    known = calls.cluster
+    return ClusterName(
+        name=settings.cluster.name or known.name,
+        account=settings.cluster.account or known.account,
+        region=settings.cluster.region or known.region,
+    )
+
+
+def _rules(settings: Settings) -> Rules:
+    engine = settings.engine
+    return Rules(
+        window=timedelta(minutes=engine.window_minutes),
+        approval_expires=timedelta(minutes=engine.approval_minutes),
+        recovery_deadline=timedelta(minutes=engine.recovery_minutes),
+        protected_namespaces=frozenset(engine.protected_namespaces),
+    )
+
+
+async def _metrics(settings: Settings, stack: AsyncExitStack) -> Metrics:
+    """Ask Prometheus through an MCP server: another's where one is set, else our own."""
+    prometheus = settings.prometheus
+    if prometheus.mcp_url:
+        target: Target = McpUrl(url=prometheus.mcp_url, token=prometheus.mcp_token)
+    elif prometheus.mcp_command:
+        target = mcp_child(prometheus.mcp_command, os.environ)
+    elif prometheus.url:
+        target = await _built_in(settings, stack)
+    else:
+        return MetricsMissing(
+            "no Prometheus is set", hint="set PROMETHEUS_URL, or prometheus.url in petops.toml"
+        )
+    return PrometheusMcp(await stack.enter_async_context(McpCaller(target)))
+
+
+def mcp_child(command: str, environment: Mapping[str, str]) -> StdioServerParameters:
+    """Return how an MCP server is started over stdio; it inherits only what it may need."""
+    words = shlex.split(command)
+    if not words:
+        raise UsageError("prometheus.mcp_command is empty")
+    passed = ("AWS_", "PROMETHEUS_", "PETOPS_PROMETHEUS_", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT")
+    env = {key: value for key, value in environment.items() if key.startswith(passed)}
+    return StdioServerParameters(command=words[0], args=words[1:], env=env)
+
+
+async def _built_in(settings: Settings, stack: AsyncExitStack) -> Target:
+    client = await stack.enter_async_context(prometheus_client(settings))
+    return build_server(client, Limits())
+
+
+def prometheus_client(settings: Settings) -> PrometheusHttp:
+    """Return the HTTP client of the Prometheus that is set."""
+    prometheus = settings.prometheus
+    if not prometheus.url:
+        raise UsageError("no Prometheus is set", hint="set PROMETHEUS_URL, or prometheus.url")
+    access = PrometheusAccess(
+        url=prometheus.url, token=prometheus.token, timeout_seconds=prometheus.timeout_seconds
+    )
+    return PrometheusHttp(access)
+
+
+def mapping_rules(settings: Settings) -> tuple[MappingRule, ...]:
+    """Return the `[[mapping]]` rules: which object an alarm is about that does not say it."""
+    rules = []
+    for given in settings.mapping:
+        try:
+            kind = Kind(given.get("kind", Kind.DEPLOYMENT))
+            rules.append(
+                MappingRule(
+                    kind=kind,
+                    name=given["name"],
+                    namespace=given.get("namespace", ""),
+                    alarm=given.get("alarm", "*"),
+                    labels=tuple(sorted(dict(given.get("labels", {})).items())),
+                )
+            )
+        except (KeyError, ValueError, TypeError, AttributeError) as exc:
+            raise UsageError(
+                f"a [[mapping]] rule in the settings makes no sense: {exc}",
+                hint='for example: alarm = "checkout-*", namespace = "shop", name = "checkout"',
+            ) from exc
+    return tuple(rules)
+
+
+def assessment_rules(settings: Settings) -> AssessmentRules:
+    """Return the `[[assessment]]` rules: which category an alarm is of, by its name."""
+    rules = []
+    for given in settings.assessment:
+        try:
+            rules.append(CategoryRule(alarm=given["alarm"], category=Category(given["category"])))
+        except (KeyError, ValueError, TypeError) as exc:
+            raise UsageError(
+                f"an [[assessment]] rule in the settings makes no sense: {exc}",
+                hint='for example: alarm = "*-heap", category = "memory"',
+            ) from exc
+    return AssessmentRules(categories=tuple(rules))

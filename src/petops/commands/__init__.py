@@ -1,0 +1,1 @@
+"""The commands: each parses, opens, submits, and prints the entry that answers."""

@@ -1,0 +1,1 @@
+"""What commands run and tests drive."""

@@ -1,0 +1,171 @@
+"""A folder of recorded answers, investigated through the production adapters.
+
+The folder's objects are served by the lab's Kubernetes API and its samples by a real Prometheus,
+at the time when they were recorded; nothing else differs from an investigation of a live cluster.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from petops.app import Running, SystemClock, running_engine
+from petops.config import ClusterSettings, PrometheusSettings, Settings
+from petops.domain.alarm import Alarm, AlarmSource, AlarmState
+from petops.domain.events import AlarmTurnedAway, Entry
+from petops.domain.incident import Incident
+from petops.domain.requests import ReportAlarm
+from petops.domain.subject import ClusterName, Kind, Subject
+from petops.engine.engine import Embedded
+from petops.errors import PetopsError, RefusedError, UsageError
+from petops.journal.memory import MemoryJournal
+from petops.lab.children import beside, listening_socket
+from petops.lab.kubernetes_server import kubernetes_app
+from petops.lab.prometheus import running_prometheus
+from petops.lab.recorded import recorded_at
+from petops.lab.recorded_metrics import load_recorded
+from petops.lab.serving import LoopbackServer
+from petops.programs.following import until_decidable
+from petops.programs.printing import Printer, note
+from petops.programs.telling import Line
+from petops.sources.alarm_events import parse_document
+
+CLUSTER = ClusterName(name="recorded")
+_ALARM_FILE = "alarm.json"
+
+
+async def investigated(folder: Path, *, quiet: bool) -> Incident:
+    """Return the incident that the folder's alarm leads to, once it is diagnosed.
+
+    Without an alarm in the folder the workload that is worst off is asked about.
+    """
+    printer = Printer()
+
+    def tell(entry: Entry, lines: Iterable[Line]) -> None:
+        del entry
+        if not quiet:
+            printer.lines(lines)
+
+    async with _recorded_engine(folder) as running:
+        engine = Embedded(running.engine, running.myself())
+        alarm = _alarm(folder, running)
+        entry = await engine.submit(ReportAlarm(id=str(uuid.uuid4()), alarm=alarm))
+        if isinstance(entry.event, AlarmTurnedAway):
+            raise RefusedError(f"the alarm led to nothing: {entry.event.because}")
+        return await until_decidable(engine, entry.incident, tell)
+
+
+@asynccontextmanager
+async def _recorded_engine(folder: Path) -> AsyncIterator[Running]:
+    """Run an engine on the folder: on its own time, with a journal that is forgotten."""
+    at = recorded_at(folder)
+    async with AsyncExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="petops-case-")))
+        url = await _served(folder, at, stack)
+        kubeconfig = home / "kubeconfig"
+        kubeconfig.write_text(_kubeconfig(url), encoding="utf-8")
+        settings = Settings(
+            cluster=ClusterSettings(name=CLUSTER.name, kubeconfig=str(kubeconfig)),
+            prometheus=PrometheusSettings(url=await _prometheus(folder, home, stack)),
+        )
+        clock = SystemClock(at - SystemClock().now())
+        yield await stack.enter_async_context(
+            running_engine(settings, MemoryJournal(), clock=clock, channel="terminal")
+        )
+
+
+async def _served(folder: Path, at: datetime, stack: AsyncExitStack) -> str:
+    """Serve the folder's objects as a Kubernetes API; return its address."""
+    server = LoopbackServer(kubernetes_app(recorded_api(folder)), listening_socket())
+    await stack.enter_async_context(beside(server.run_until_cancelled()))
+    return server.url
+
+
+async def _prometheus(folder: Path, home: Path, stack: AsyncExitStack) -> str:
+    """Run a Prometheus with the folder's samples; without one, go on and say so."""
+    try:
+        prometheus = await stack.enter_async_context(running_prometheus([], home / "prometheus"))
+    except PetopsError as exc:
+        note(f"metrics are not available: {exc.message}")
+        return ""
+    await load_recorded(folder, prometheus.url)
+    return prometheus.url
+
+
+def _kubeconfig(url: str) -> str:
+    """Return a kubeconfig (JSON is YAML) for an API server on loopback."""
+    name = CLUSTER.name
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": name, "cluster": {"server": url}}],
+            "users": [{"name": name, "user": {}}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            "current-context": name,
+        }
+    )
+
+
+def _alarm(folder: Path, running: Running) -> Alarm:
+    """Return the folder's alarm, or one about the workload that is worst off."""
+    file = folder / _ALARM_FILE
+    if file.exists():
+        found = parse_document(file.read_bytes(), replace(running.mapping, here=CLUSTER))
+        return replace(found[0], cluster=CLUSTER, state=AlarmState.ALARM)
+    subject = _worst(folder)
+    note(f"the folder has no {_ALARM_FILE}: {subject} is asked about, it is worst off")
+    at = recorded_at(folder)
+    return Alarm(
+        name=f"case {folder.name}",
+        source=AlarmSource.PERSON,
+        fingerprint=f"case:{folder.name}",
+        event_id=str(uuid.uuid4()),
+        state=AlarmState.ALARM,
+        cluster=CLUSTER,
+        started_at=at,
+        subject=subject,
+    )
+
+
+def _worst(folder: Path) -> Subject:
+    """Return the Deployment with most restarts and fewest ready pods."""
+    deployments, pods = _items(folder / "deployments.json"), _items(folder / "pods.json")
+    if not deployments:
+        raise UsageError(f"{folder} has neither {_ALARM_FILE} nor a Deployment to ask about")
+
+    def trouble(found: Any) -> tuple[int, int]:
+        own = [one for one in pods if _is_of(one, found)]
+        statuses = [one for pod in own for one in pod["status"].get("containerStatuses", ())]
+        restarts = sum(one.get("restartCount", 0) for one in statuses)
+        return restarts, sum(not one.get("ready") for one in statuses)
+
+    worst = max(deployments, key=trouble)["metadata"]
+    return Subject(
+        cluster=CLUSTER,
+        kind=Kind.DEPLOYMENT,
+        namespace=worst["namespace"],
+        name=worst["name"],
+    )
+
+
+def _is_of(pod: Any, deployment: Any) -> bool:
+    wanted = deployment["spec"]["selector"].get("matchLabels", {})
+    labels = pod["metadata"].get("labels", {})
+    return all(labels.get(key) == value for key, value in wanted.items())
+
+
+def _items(file: Path) -> list[Any]:
+    try:
+        return list(json.loads(file.read_text(encoding="utf-8"))["items"])
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as exc:
+        raise UsageError(f"{file} is no list of Kubernetes objects") from exc

@@ -1,0 +1,189 @@
+"""The lab by itself: up until it is told to end, found and ended from any terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from petops.app import SystemClock
+from petops.errors import PetopsError
+from petops.lab.children import tail
+from petops.lab.lab_state import LabState, Ran, claim, end, release, running_lab, write
+from petops.lab.running import Lab
+from petops.lab.world import World
+from petops.programs.attach import lab_folder
+from petops.programs.printing import Printer, note, print_json
+from petops.remote import socket_is_alive
+from petops.scenarios import BEHAVIOURS
+
+ENGINE_GRACE_SECONDS = 5.0
+READY_SECONDS = 30.0
+
+
+async def kept(*, with_engine: bool) -> None:
+    """Run the lab, and an engine on it, until cancelled."""
+    folder, me = lab_folder(), Ran.now("lab", os.getpid())
+    state = claim(folder, me)
+    printer, clock, began = Printer(), SystemClock(), time.monotonic()
+    try:
+        world = World(clock, behaviours=BEHAVIOURS)
+        home = Path(state.folder)
+
+        def trouble(what: str) -> None:
+            note(what)
+            write(folder, replace(state, children=(*lab.programs, *engine)))
+
+        async with Lab.started(home, clock=clock, world=world, on_trouble=trouble) as lab:
+            engine: tuple[Ran, ...] = ()
+            state = replace(state, children=lab.programs)
+            write(folder, state)
+            async with _engine(lab, home, with_engine=with_engine) as child:
+                engine = (Ran.now("engine", child.pid),) if child else ()
+                state = replace(
+                    state,
+                    children=(*lab.programs, *engine),
+                    environment=lab.environment(),
+                )
+                write(folder, state)
+                seconds = time.monotonic() - began
+                printer.say(f"the lab is ready, after {seconds:.1f} s", "bold")
+                for name, address in lab.addresses.items():
+                    printer.say(f"  {name:<11} {address}")
+                printer.say('use it in any terminal: eval "$(petops lab env)"')
+                printer.say("try:  petops chaos inject memory-leak    petops incidents")
+                printer.say("Ctrl-C, or petops lab down, ends it")
+                sys.stdout.flush()
+                await _until_broken(child)
+    finally:
+        release(folder, me)
+
+
+async def _until_broken(child: asyncio.subprocess.Process | None) -> None:
+    """Wait for ever, or until the engine ends by itself."""
+    if child is None:
+        await asyncio.get_running_loop().create_future()
+    else:
+        status = await child.wait()
+        raise PetopsError(f"the lab's engine ended with status {status}", hint="its log was shown")
+
+
+@asynccontextmanager
+async def _engine(
+    lab: Lab, home: Path, *, with_engine: bool
+) -> AsyncIterator[asyncio.subprocess.Process | None]:
+    """Run an engine on the lab, in a process of its own, for as long as the block lasts."""
+    if not with_engine:
+        yield None
+        return
+    log = home / "engine.log"
+    with log.open("wb") as out:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "petops",
+            "daemon",
+            "--port",
+            "0",
+            env={**os.environ, **lab.environment()},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+        try:
+            await _listening(child, home / "journal.sock", log)
+            yield child
+        finally:
+            if child.returncode is None:
+                child.terminate()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(ENGINE_GRACE_SECONDS):
+                        await child.wait()
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+
+
+async def _listening(child: asyncio.subprocess.Process, socket: Path, log: Path) -> None:
+    """Wait until the engine answers on its socket."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not socket_is_alive(socket):
+        if child.returncode is not None or time.monotonic() > deadline:
+            raise PetopsError(f"the lab's engine did not start: {tail(log)}")
+        await asyncio.sleep(0.05)
+
+
+def detached(config: Path | None, *, with_engine: bool) -> None:
+    """Start the lab in the background, and return once it is ready."""
+    folder = lab_folder()
+    running = running_lab(folder)
+    if running is not None:
+        raise PetopsError(
+            f"a lab runs already, since {running.since}", hint="petops lab env, petops lab down"
+        )
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    command = [sys.executable, "-m", "petops"]
+    command += ["--config", str(config)] if config else []
+    command += ["lab", "up"] + ([] if with_engine else ["--no-engine"])
+    log = folder / "up.log"
+    with log.open("wb") as out:
+        child = subprocess.Popen(  # noqa: S603 - our own program
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        )
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        state = running_lab(folder)
+        if state is not None and state.is_ready and state.lab.pid == child.pid:
+            Printer().say('the lab is ready: eval "$(petops lab env)"')
+            return
+        if child.poll() is not None or time.monotonic() > deadline:
+            raise PetopsError(f"the lab did not start: {tail(log)}")
+        time.sleep(0.05)
+
+
+def status(*, as_json: bool) -> None:
+    """Print whether a lab runs; what a killed one left is cleared away."""
+    state = running_lab(lab_folder())
+    if as_json:
+        print_json(_as_json(state))
+    elif state is None:
+        Printer().say("no lab runs")
+    else:
+        ready = "ready" if state.is_ready else "starting"
+        Printer().say(f"a lab runs since {state.since}, {ready}, process {state.lab.pid}")
+        for one in state.children:
+            Printer().say(f"  {one.name:<11} {'alive' if one.is_alive else 'gone'} ({one.pid})")
+
+
+def _as_json(state: LabState | None) -> dict[str, object]:
+    if state is None:
+        return {"running": False}
+    return {
+        "running": True,
+        "ready": state.is_ready,
+        "since": state.since,
+        "environment": dict(state.environment),
+    }
+
+
+def environment() -> None:
+    """Print the lab's environment as a shell takes it."""
+    state = running_lab(lab_folder())
+    if state is None or not state.is_ready:
+        raise PetopsError("no lab runs", hint="petops lab up")
+    for name, value in state.environment.items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+
+
+async def ended() -> None:
+    """End the lab that runs."""
+    was_there = await end(lab_folder())
+    Printer().say("the lab is down" if was_there else "no lab ran")

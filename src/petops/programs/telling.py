@@ -1,0 +1,244 @@
+"""Events and incidents as lines for people. Pure; whatever came from a cluster stays plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from petops.domain import events as ev
+from petops.domain import facts
+from petops.domain.change import Advice, Proposal
+from petops.domain.diagnosis import Diagnosis, Finding, Row, Weighs
+from petops.domain.facts import Fact
+from petops.domain.incident import Incident
+from petops.domain.stages import Stages, stages
+
+SIGNS: Final = {Weighs.FOR: "+", Weighs.AGAINST: "-", Weighs.NOT_MEASURED: "?"}
+MANUAL: Final = "10 to 15 minutes by hand"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line: how deep it is indented, its text, and a style that repeats what the text says."""
+
+    text: str
+    depth: int = 0
+    style: str = ""
+
+
+def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912
+    """Return an event as a person would tell it. One flat table of cases."""
+    match event:
+        case ev.IncidentOpened():
+            return _opened(event)
+        case ev.AlarmJoined(alarm=alarm, because=because):
+            return (Line(text=f"alarm {alarm.name} is {alarm.state}: {because}", style="dim"),)
+        case ev.AlarmTurnedAway(alarm=alarm, because=because):
+            return (Line(text=f"alarm {alarm.name} led to nothing: {because}", style="yellow"),)
+        case ev.Reopened(because=because):
+            return (Line(text=f"reopened: {because}", style="bold yellow"),)
+        case ev.InvestigationStarted(steps=steps):
+            return (Line(text=f"investigating: {len(steps)} questions at once"),)
+        case ev.StepAnswered(answer=answer):
+            text = f"ok  {answer.step:<18} {answer.seconds:6.2f} s  {summary(answer.fact)}"
+            return (Line(text=text, depth=1, style="green"),)
+        case ev.StepUnanswered(unknown=unknown):
+            text = f"??  {unknown.step:<18} {unknown.seconds:6.2f} s  not known: {unknown.why}"
+            return (Line(text=text, depth=1, style="yellow"),)
+        case ev.Diagnosed(diagnosis=diagnosis):
+            return diagnosed(diagnosis)
+        case ev.RemediesProposed():
+            return offered(event.proposals, event.withheld)
+        case ev.NothingToPropose():
+            line = Line(text=f"no change is on offer: {event.because}", style="yellow")
+            return (line, *offered(event.proposals, event.withheld))
+        case ev.NoCauseFound(because=because):
+            return (Line(text=because, style="bold yellow"),)
+        case ev.ProposalsLapsed(because=because):
+            return (Line(text=f"what was on offer is void: {because}", style="yellow"),)
+        case ev.RemedyApproved(by=by, digest=digest):
+            text = f"approved by {by.user} ({by.channel}): {short(digest)}"
+            return (Line(text=text, style="bold"),)
+        case ev.RemedyRejected(by=by, because=because):
+            return (Line(text=f"rejected by {by.user} ({by.channel}): {because}"),)
+        case ev.ApprovalRefused(by=by, why=why):
+            return (Line(text=f"approval by {by.user or 'nobody'} refused: {why}", style="red"),)
+        case ev.RequestRefused(by=by, asked=asked, why=why):
+            text = f"{asked} by {by.user or 'nobody'} refused: {why}"
+            return (Line(text=text, style="red"),)
+        case ev.ActIntended(change=change, act=act):
+            return (Line(text=f"acting: {change.summary} (act {act[:8]})"),)
+        case ev.RemedyApplied(settled=settled):
+            how = "found applied by looking at the object" if settled else "applied"
+            return (Line(text=f"the change is {how}", style="bold"),)
+        case ev.ActFailed(why=why):
+            return (Line(text=f"the change was not made: {why}", style="bold red"),)
+        case ev.Recovered(signals=signals):
+            return (Line(text=f"recovered: {'; '.join(signals)}", style="bold green"),)
+        case ev.RelapseWatchStarted(until=until, because=because):
+            return (Line(text=f"watching for a relapse until {clock(until)}: {because}"),)
+        case ev.RemedyVerified(signals=signals):
+            return (Line(text=f"verified: {'; '.join(signals)}", style="bold green"),)
+        case ev.Mitigated(because=because):
+            return (Line(text=f"mitigated, not fixed: {because}", style="bold yellow"),)
+        case ev.RemedyFailed(because=because):
+            return (Line(text=f"the change did not help: {because}", style="bold red"),)
+        case ev.Resolved(because=because):
+            return (Line(text=f"resolved: {because}", style="green"),)
+        case ev.Acknowledged(by=by):
+            return (Line(text=f"acknowledged by {by.user} ({by.channel})"),)
+        case ev.Snoozed(by=by, until=until):
+            return (Line(text=f"snoozed by {by.user} until {clock(until)}"),)
+        case ev.Closed(by=by, because=because):
+            return (Line(text=f"closed by {by.user}: {because}"),)
+        case ev.Noted(text=text):
+            return (Line(text=f"note: {text}", style="yellow"),)
+        case ev.Unreadable(kind=kind):
+            return (Line(text=f"an entry of a newer petops, kind {kind}", style="yellow"),)
+
+
+def _opened(event: ev.IncidentOpened) -> tuple[Line, ...]:
+    alarm, found = event.alarm, event.assessment
+    about = str(alarm.subject) if alarm.subject else f"no object: {alarm.unmapped}"
+    return (
+        Line(
+            text=f"{found.priority} {found.category}: alarm {alarm.name} on {about}",
+            style="bold red",
+        ),
+        Line(text=f"cluster {alarm.cluster}; {found.because}", depth=1, style="dim"),
+    )
+
+
+def summary(fact: Fact) -> str:  # noqa: PLR0911
+    """Return what a step answered, in a few words."""
+    match fact:
+        case facts.AffectedPods(pods=pods):
+            ready = sum(pod.ready for pod in pods)
+            restarts = sum(one.restarts for pod in pods for one in pod.containers)
+            return f"{len(pods)} pods, {ready} ready, {restarts} restarts"
+        case facts.ContainerMemory(lifetimes=lives):
+            readings = sum(len(one.readings) for one in lives)
+            return f"{len(lives)} container lifetimes, {readings} readings"
+        case facts.RequestLoad():
+            return f"{fact.first_per_second:.1f} -> {fact.last_per_second:.1f} requests a second"
+        case facts.Rollouts(revisions=revisions, current=current):
+            number = current.number if current else "?"
+            since = f" since {clock(fact.current_since)}" if fact.current_since else ""
+            return f"revision {number}{since}, {len(revisions)} known"
+        case facts.Stops(restarts=restarts, out_of_memory=kills):
+            return f"{restarts} restarts, {len(kills)} containers OOMKilled last"
+        case facts.Siblings(pods=pods):
+            return f"{len(pods)} pods of other owners"
+        case facts.NodeConditions():
+            short_of = ", ".join(fact.short_of_memory) or "none"
+            return f"{len(fact.nodes)} nodes, short of memory: {short_of}"
+
+
+def diagnosed(diagnosis: Diagnosis) -> tuple[Line, ...]:
+    """Return the verdict, and the ledger behind it."""
+    cause = diagnosis.cause
+    if cause is None:
+        lines = [Line(text=diagnosis.because, style="bold yellow")]
+    else:
+        lines = [
+            Line(text=f"{cause.mode}, confidence {cause.confidence:.2f}", style="bold"),
+            Line(text=cause.because, depth=1),
+        ]
+    findings: Iterable[Finding] = [*([cause] if cause else []), *diagnosis.rivals]
+    for finding in findings:
+        lines += [_row(row) for row in finding.rows]
+    lines += [
+        Line(text=f"? {gap.step}: not known, {gap.why}", depth=1, style="yellow")
+        for gap in diagnosis.gaps
+    ]
+    return tuple(lines)
+
+
+def _row(row: Row) -> Line:
+    styles = {Weighs.FOR: "green", Weighs.AGAINST: "red", Weighs.NOT_MEASURED: "yellow"}
+    words = {Weighs.FOR: "for", Weighs.AGAINST: "against", Weighs.NOT_MEASURED: "unknown"}
+    text = f"{SIGNS[row.weighs]} {words[row.weighs]:<8} {row.statement}: {row.seen}"
+    return Line(text=text, depth=1, style=styles[row.weighs])
+
+
+def offered(proposals: Iterable[Proposal], withheld: Iterable[tuple[str, str]]) -> tuple[Line, ...]:
+    """Return the changes on offer, best first, each with its diff."""
+    lines: list[Line] = []
+    for number, one in enumerate(proposals, start=1):
+        if isinstance(one.change, Advice):
+            lines.append(Line(text=f"advice: {one.change.text}", depth=1))
+            continue
+        head = f"{number}. {one.remedy} ({one.risk}): {one.change.summary}"
+        lines.append(Line(text=head, style="bold cyan"))
+        how = "dry run by the API server" if one.dry_run.by_server else "diff computed here"
+        note = f"; {one.dry_run.note}" if one.dry_run.note else ""
+        inverse = one.inverse.summary if one.inverse else "none: pods are replaced"
+        lines += [
+            Line(text=f"digest  {one.digest}", depth=1),
+            Line(text=f"{how}{note}; {len(one.guards)} guards content", depth=1),
+            Line(text=f"inverse {inverse}", depth=1),
+        ]
+        lines += [Line(text=text, depth=2, style=_diff_style(text)) for text in one.dry_run.diff]
+    lines += [Line(text=f"withheld: {name}: {why}", depth=1, style="dim") for name, why in withheld]
+    return tuple(lines)
+
+
+def _diff_style(text: str) -> str:
+    return {"+": "green", "-": "red", "@": "cyan"}.get(text[:1], "")
+
+
+def timeline(incident: Incident) -> tuple[Line, ...]:
+    """Return everything that happened, each with its time in UTC."""
+    lines: list[Line] = []
+    for entry in incident.history:
+        first, *rest = told(entry.event)
+        head = Line(
+            text=f"{clock(entry.event.at)}  {'  ' * first.depth}{first.text}", style=first.style
+        )
+        lines += [
+            head,
+            *(Line(text=one.text, depth=one.depth + 5, style=one.style) for one in rest),
+        ]
+    return tuple(lines)
+
+
+def state(incident: Incident) -> str:
+    """Return where the incident stands, in the words that set recovered and verified apart."""
+    match incident.outcome:
+        case ev.Mitigated(forecast=ahead) if ahead is not None and ahead.next_kill_at is not None:
+            return f"mitigated, next kill at {clock(ahead.next_kill_at)}"
+        case _:
+            return str(incident.phase)
+
+
+def stage_rows(found: Stages) -> tuple[tuple[str, str], ...]:
+    """Return the stages of the time to recovery, for a table."""
+    rows = (
+        ("detect", found.detect_seconds),
+        ("investigate", found.investigate_seconds),
+        ("approval", found.approval_seconds),
+        ("act", found.act_seconds),
+        ("recover", found.recover_seconds),
+        ("MTTR", found.mttr_seconds),
+    )
+    return tuple((name, "-" if value is None else f"{value:.1f} s") for name, value in rows)
+
+
+def stage_lines(incident: Incident) -> tuple[Line, ...]:
+    """Return the time to recovery by stage, beside what it takes by hand."""
+    lines = [
+        Line(text=f"{name:<12} {value:>9}", depth=1) for name, value in stage_rows(stages(incident))
+    ]
+    return (Line(text=f"time to recovery by stage ({MANUAL})", style="bold"), *lines)
+
+
+def short(digest: str) -> str:
+    """Return a digest as people may type it."""
+    return digest.removeprefix("sha256:")[:8]
+
+
+def clock(at: datetime) -> str:
+    """Return a time of day in UTC."""
+    return f"{at:%H:%M:%S}Z"
