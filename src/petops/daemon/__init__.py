@@ -1,0 +1,1 @@
+"""The headless engine's API: what it serves, to whom, and over what."""
