@@ -29,6 +29,7 @@ class Incident:
     alarm_state: AlarmState = AlarmState.ALARM
     joined: int = 0
     seen_events: frozenset[str] = frozenset()
+    fingerprints: frozenset[str] = frozenset()
     cycle_began_at: datetime
     window: Window | None = None
     asked: tuple[tuple[str, str], ...] = ()
@@ -103,6 +104,7 @@ def opened(entry: ev.Entry) -> Incident:
         alarm=event.alarm,
         assessment=event.assessment,
         seen_events=frozenset({event.alarm.event_id}),
+        fingerprints=frozenset({event.alarm.fingerprint}),
         history=(entry,),
     )
 
@@ -113,8 +115,11 @@ def _changes(now: Incident, event: ev.Event) -> dict[str, Any]:  # noqa: C901, P
         case ev.AlarmJoined(alarm=alarm):
             return {
                 "joined": now.joined + 1,
-                "alarm_state": alarm.state,
+                "alarm_state": alarm.state
+                if alarm.fingerprint == now.alarm.fingerprint
+                else now.alarm_state,
                 "seen_events": now.seen_events | {alarm.event_id},
+                "fingerprints": now.fingerprints | {alarm.fingerprint},
             }
         case ev.Reopened(alarm=alarm):
             return _new_round() | {
@@ -122,6 +127,7 @@ def _changes(now: Incident, event: ev.Event) -> dict[str, Any]:  # noqa: C901, P
                 "alarm_state": alarm.state,
                 "cycle_began_at": event.at,
                 "seen_events": now.seen_events | {alarm.event_id},
+                "fingerprints": now.fingerprints | {alarm.fingerprint},
             }
         case ev.InvestigationStarted():
             return {"window": event.window, "asked": event.steps, "answers": (), "unknowns": ()}
@@ -202,7 +208,8 @@ class Board:
     """Every incident, and how far in the journal this is: `seq` is the last entry's number.
 
     `loose` counts the entries that belong to no incident; `answered` has, by request id, the first
-    entry that each request made.
+    entry that each request made; `closed_books` are incidents whose opening this version cannot
+    read.
     """
 
     seq: int = 0
@@ -210,6 +217,7 @@ class Board:
     answered: Mapping[str, ev.Entry] = field(default_factory=dict)
     turned_away: int = 0
     loose: int = 0
+    closed_books: frozenset[str] = frozenset()
 
     def incident(self, wanted: str) -> Incident | None:
         return self.incidents.get(wanted)
@@ -217,13 +225,13 @@ class Board:
     @property
     def next_id(self) -> str:
         """The id that the next incident gets."""
-        return f"INC-{len(self.incidents) + 1:04d}"
+        return f"INC-{len(self.incidents) + len(self.closed_books) + 1:04d}"
 
     def checked(self, entry: ev.Entry) -> Board:
         """Fold an entry that is about to be appended; refuse what may not happen now."""
         known = self.incidents.get(entry.incident)
-        if entry.incident != ev.NO_INCIDENT and known is not None:
-            known.after(entry)
+        if entry.incident != ev.NO_INCIDENT:
+            _ = opened(entry) if known is None else known.after(entry)
         return _folded(self, (entry,))
 
     def after(self, *entries: ev.Entry) -> Board:
@@ -235,6 +243,7 @@ def _folded(board: Board, entries: Iterable[ev.Entry]) -> Board:
     """Fold many entries with one copy of the mappings."""
     incidents, answered = dict(board.incidents), dict(board.answered)
     seq, turned_away, loose = board.seq, board.turned_away, board.loose
+    closed_books = board.closed_books
     for entry in entries:
         if entry.seq <= seq:
             continue
@@ -250,8 +259,15 @@ def _folded(board: Board, entries: Iterable[ev.Entry]) -> Board:
         known = incidents.get(entry.incident)
         if known is not None:
             incidents[entry.incident] = known.folded(entry)
-        else:
+        elif isinstance(event, ev.IncidentOpened):
             incidents[entry.incident] = opened(entry)
+        else:
+            closed_books = closed_books | {entry.incident}
     return Board(
-        seq=seq, incidents=incidents, answered=answered, turned_away=turned_away, loose=loose
+        seq=seq,
+        incidents=incidents,
+        answered=answered,
+        turned_away=turned_away,
+        loose=loose,
+        closed_books=closed_books,
     )

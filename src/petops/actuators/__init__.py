@@ -1,0 +1,1 @@
+"""Adapters that make changes, each once."""
