@@ -22,11 +22,11 @@ def show(
     """Print every setting with its value and where that comes from."""
     from dataclasses import asdict
 
-    from petops.app import settings_from
     from petops.config import shown
+    from petops.programs.attach import settings_here
     from petops.programs.printing import Printer, print_json
 
-    rows = shown(settings_from(context.obj))
+    rows = shown(settings_here(context.obj))
     if as_json:
         print_json([asdict(one) for one in rows])
         return

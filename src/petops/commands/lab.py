@@ -31,12 +31,11 @@ def up(
 ) -> None:
     """Start the lab and an engine on it, and keep them until Ctrl-C or `petops lab down`."""
     from petops.programs import labs
-    from petops.programs.ending import until_told
 
     if detach:
         labs.detached(context.obj, with_engine=not no_engine)
     else:
-        asyncio.run(until_told(labs.kept(with_engine=not no_engine)))
+        asyncio.run(labs.kept(with_engine=not no_engine))
 
 
 @app.command()

@@ -33,8 +33,8 @@ def admit(
         return _turned_away(alarm, f"state {alarm.state}, and nothing is open for it", now, request)
     related = _same_subject(alarm, board)
     if related is not None:
-        because = f"{alarm.subject} has an open incident"
-        return _joined(alarm, related, because, now, request)
+        because = f"{related.id} is about {alarm.subject}"
+        return _reopened_or_joined(alarm, related, because, now, request)
     opened = ev.IncidentOpened(at=now, request=request, alarm=alarm, assessment=assess(alarm))
     return Decision(incident=board.next_id, events=(opened,))
 
@@ -46,11 +46,21 @@ def _for_known(alarm: Alarm, known: Incident, now: datetime, request: str) -> De
         return _joined(alarm, known, "it is older than what is known", now, request)
     if alarm.state is not AlarmState.ALARM:
         return _cleared(alarm, known, now, request)
-    if known.phase in AT_REST:
-        because = f"the alarm came back; the incident was {known.phase}"
-        reopened = ev.Reopened(at=now, request=request, alarm=alarm, because=because)
-        return Decision(incident=known.id, events=(reopened,))
-    return _joined(alarm, known, "its incident is open", now, request)
+    return _reopened_or_joined(alarm, known, "it fired again", now, request)
+
+
+def _reopened_or_joined(
+    alarm: Alarm, known: Incident, because: str, now: datetime, request: str
+) -> Decision:
+    """Begin the incident anew where it had come to rest.
+
+    Else the alarm is one more report of it.
+    """
+    if known.phase not in AT_REST:
+        return _joined(alarm, known, f"{because}; its incident is open", now, request)
+    because = f"{because}; the incident was {known.phase}"
+    reopened = ev.Reopened(at=now, request=request, alarm=alarm, because=because)
+    return Decision(incident=known.id, events=(reopened,))
 
 
 def _cleared(alarm: Alarm, known: Incident, now: datetime, request: str) -> Decision:
@@ -59,7 +69,8 @@ def _cleared(alarm: Alarm, known: Incident, now: datetime, request: str) -> Deci
     )
     events: list[ev.Event] = [joined]
     nothing_done = known.phase in {Phase.UNEXPLAINED, Phase.HANDED_OVER}
-    if alarm.state is AlarmState.OK and nothing_done:
+    is_the_first = alarm.fingerprint == known.alarm.fingerprint
+    if alarm.state is AlarmState.OK and nothing_done and is_the_first:
         events.append(ev.Resolved(at=now, because="the alarm cleared; petops had changed nothing"))
     return Decision(incident=known.id, events=events)
 
@@ -78,15 +89,20 @@ def _turned_away(alarm: Alarm, because: str, now: datetime, request: str) -> Dec
 
 def _same_alarm(alarm: Alarm, board: Board) -> Incident | None:
     """Return the latest incident of the same alarm."""
-    same = [one for one in board.incidents.values() if one.alarm.fingerprint == alarm.fingerprint]
+    same = [one for one in board.incidents.values() if alarm.fingerprint in one.fingerprints]
     return same[-1] if same else None
 
 
 def _same_subject(alarm: Alarm, board: Board) -> Incident | None:
-    """Return an incident about the same object that is not over."""
+    """Return an incident that is not over and was raised by this object.
+
+    Or found it as the cause.
+    """
     if alarm.subject is None:
         return None
     for incident in board.incidents.values():
-        if incident.phase not in OVER and incident.alarm.subject == alarm.subject:
+        cause = incident.diagnosis.cause if incident.diagnosis else None
+        about = {incident.alarm.subject, cause.subject if cause else None}
+        if incident.phase not in OVER and alarm.subject in about:
             return incident
     return None

@@ -30,6 +30,7 @@ from petops.remedies.base import Remedy, Situation, checked
 
 _HOUR = timedelta(hours=1)
 _LOOK_BACK = timedelta(minutes=10)
+_REFUSALS_AT_MOST = 3
 _SETTLE_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 _NO_DRY_RUN = DryRun(diff=(), by_server=False)
 
@@ -113,14 +114,21 @@ class Repair:
 
     async def settled(self, intent: ev.ActIntended) -> ev.Event:
         """Find out by looking whether the change was made; make it only if it certainly was not."""
+        refused = 0
         for attempt in range(len(_SETTLE_SECONDS) * 100):
+            looked = False
             try:
                 if await self._given.actuator.was_applied(intent.change, intent.act):
                     return ev.RemedyApplied(
                         at=self._given.clock.now(), act=intent.act, settled=True
                     )
+                looked = True
                 await self._given.actuator.apply(intent.change, intent.act)
-            except (OutcomeUnknownError, SourceError):
+            except (OutcomeUnknownError, SourceError) as exc:
+                # Refused after a look that found nothing: it was certainly not made.
+                refused += looked and isinstance(exc, SourceError)
+                if refused >= _REFUSALS_AT_MOST:
+                    return ev.ActFailed(at=self._given.clock.now(), act=intent.act, why=exc.message)
                 wait = _SETTLE_SECONDS[min(attempt, len(_SETTLE_SECONDS) - 1)]
                 await self._given.clock.sleep(wait)
             except PetopsError as exc:

@@ -29,7 +29,7 @@ from petops.journal.memory import MemoryJournal
 from petops.lab.children import beside, listening_socket
 from petops.lab.kubernetes_server import kubernetes_app
 from petops.lab.prometheus import running_prometheus
-from petops.lab.recorded import recorded_at
+from petops.lab.recorded import recorded_api, recorded_at
 from petops.lab.recorded_metrics import load_recorded
 from petops.lab.serving import LoopbackServer
 from petops.programs.following import until_decidable

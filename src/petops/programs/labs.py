@@ -10,15 +10,14 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from petops.app import SystemClock
 from petops.errors import PetopsError
 from petops.lab.children import tail
-from petops.lab.lab_state import LabState, Ran, claim, end, release, running_lab, write
+from petops.lab.lab_state import LabState, Ran, end, running_lab
+from petops.lab.one_lab import bring_up
 from petops.lab.running import Lab
-from petops.lab.world import World
 from petops.programs.attach import lab_folder
 from petops.programs.printing import Printer, note, print_json
 from petops.remote import socket_is_alive
@@ -29,87 +28,59 @@ READY_SECONDS = 30.0
 
 
 async def kept(*, with_engine: bool) -> None:
-    """Run the lab, and an engine on it, until cancelled."""
-    folder, me = lab_folder(), Ran.now("lab", os.getpid())
-    state = claim(folder, me)
-    printer, clock, began = Printer(), SystemClock(), time.monotonic()
-    try:
-        world = World(clock, behaviours=BEHAVIOURS)
-        home = Path(state.folder)
+    """Run the lab, and an engine on it, until it is told to end."""
+    printer, began = Printer(), time.monotonic()
 
-        def trouble(what: str) -> None:
-            note(what)
-            write(folder, replace(state, children=(*lab.programs, *engine)))
+    def ready(state: LabState) -> None:
+        printer.say(f"the lab is ready, after {time.monotonic() - began:.1f} s", "bold")
+        for name, address in state.addresses.items():
+            printer.say(f"  {name:<11} {address}")
+        printer.say('use it in any terminal: eval "$(petops lab env)"')
+        printer.say("try:  petops chaos inject memory-leak    petops incidents")
+        printer.say("Ctrl-C, or petops lab down, ends it")
+        sys.stdout.flush()
 
-        async with Lab.started(home, clock=clock, world=world, on_trouble=trouble) as lab:
-            engine: tuple[Ran, ...] = ()
-            state = replace(state, children=lab.programs)
-            write(folder, state)
-            async with _engine(lab, home, with_engine=with_engine) as child:
-                engine = (Ran.now("engine", child.pid),) if child else ()
-                state = replace(
-                    state,
-                    children=(*lab.programs, *engine),
-                    environment=lab.environment(),
-                )
-                write(folder, state)
-                seconds = time.monotonic() - began
-                printer.say(f"the lab is ready, after {seconds:.1f} s", "bold")
-                for name, address in lab.addresses.items():
-                    printer.say(f"  {name:<11} {address}")
-                printer.say('use it in any terminal: eval "$(petops lab env)"')
-                printer.say("try:  petops chaos inject memory-leak    petops incidents")
-                printer.say("Ctrl-C, or petops lab down, ends it")
-                sys.stdout.flush()
-                await _until_broken(child)
-    finally:
-        release(folder, me)
-
-
-async def _until_broken(child: asyncio.subprocess.Process | None) -> None:
-    """Wait for ever, or until the engine ends by itself."""
-    if child is None:
-        await asyncio.get_running_loop().create_future()
-    else:
-        status = await child.wait()
-        raise PetopsError(f"the lab's engine ended with status {status}", hint="its log was shown")
+    await bring_up(
+        lab_folder(),
+        SystemClock(),
+        ready,
+        note,
+        behaviours=BEHAVIOURS,
+        beside=_engine if with_engine else _no_engine,
+    )
 
 
 @asynccontextmanager
-async def _engine(
-    lab: Lab, home: Path, *, with_engine: bool
-) -> AsyncIterator[asyncio.subprocess.Process | None]:
+async def _no_engine(lab: Lab) -> AsyncIterator[tuple[Ran, ...]]:
+    del lab
+    yield ()
+
+
+@asynccontextmanager
+async def _engine(lab: Lab) -> AsyncIterator[tuple[Ran, ...]]:
     """Run an engine on the lab, in a process of its own, for as long as the block lasts."""
-    if not with_engine:
-        yield None
-        return
-    log = home / "engine.log"
+    log = lab.folder / "engine.log"
     with log.open("wb") as out:
         child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "petops",
-            "daemon",
-            "--port",
-            "0",
+            *(sys.executable, "-m", "petops", "daemon", "--port", "0"),
             env={**os.environ, **lab.environment()},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,
         )
-        try:
-            await _listening(child, home / "journal.sock", log)
-            yield child
-        finally:
-            if child.returncode is None:
-                child.terminate()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(ENGINE_GRACE_SECONDS):
-                        await child.wait()
-            if child.returncode is None:
-                child.kill()
-                await child.wait()
+    try:
+        await _listening(child, lab.folder / "journal.sock", log)
+        yield (Ran.now("engine", child.pid),)
+    finally:
+        if child.returncode is None:
+            child.terminate()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ENGINE_GRACE_SECONDS):
+                    await child.wait()
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
 
 
 async def _listening(child: asyncio.subprocess.Process, socket: Path, log: Path) -> None:
@@ -170,6 +141,7 @@ def _as_json(state: LabState | None) -> dict[str, object]:
         "running": True,
         "ready": state.is_ready,
         "since": state.since,
+        "addresses": dict(state.addresses),
         "environment": dict(state.environment),
     }
 
