@@ -88,9 +88,9 @@ def _concluded(ledger: Ledger, found: Suspect, ahead: LeakForecast) -> Finding:
         because = f"{found.owner.name}/{found.container} does not leak: {flat_words(found)}"
         return _finding(ledger, Verdict.REFUTED, because, found)
     if not grows and len(found.kills) + found.restarts < 3:
-        return _finding(
-            ledger, Verdict.UNDECIDED, "no growth was seen, and no repeated kill", found
-        )
+        grown = "no growth was seen" if found.grown else "its memory was not measured"
+        because = f"{grown}, and it was not killed again and again"
+        return _finding(ledger, Verdict.UNDECIDED, because, found)
     if not grows and not found.kills:
         return _finding(ledger, Verdict.REFUTED, "its containers do not end for memory", found)
     if not grows:

@@ -54,8 +54,9 @@ def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912
         case ev.NothingToPropose():
             line = Line(text=f"no change is on offer: {event.because}", style="yellow")
             return (line, *offered(event.proposals, event.withheld))
-        case ev.NoCauseFound(because=because):
-            return (Line(text=because, style="bold yellow"),)
+        case ev.NoCauseFound():
+            text = "petops changes nothing: a person takes over"
+            return (Line(text=text, style="bold yellow"),)
         case ev.ProposalsLapsed(because=because):
             return (Line(text=f"what was on offer is void: {because}", style="yellow"),)
         case ev.RemedyApproved(by=by, digest=digest):

@@ -141,6 +141,8 @@ def _change(change: Change) -> dict[str, Any]:
     return {
         "kind": type(change).__name__,
         "cluster": change.subject.cluster.name,
+        "account": change.subject.cluster.account,
+        "region": change.subject.cluster.region,
         "target": _subject(change.subject),
         "uid": getattr(change, "uid", None),
         "summary": change.summary,
