@@ -1,0 +1,22 @@
+"""The lab: one simulated cluster that serves demos, scenarios and tests alike.
+
+The cluster itself, without any socket:
+
+- `world.World(clock, seed=0, behaviours=scenarios.BEHAVIOURS)` is a cluster that has run for days.
+  `step()` moves it to the clock's time, `run()` keeps it moving, `until(predicate)` waits for
+  something, `apply(manifest)` is `kubectl apply`, `handle(ApiRequest)` answers the Kubernetes API,
+  `usage()`, `traffic()`, `nodes_usage()` and their histories are what can be measured.
+- `kubernetes_server.kubernetes_app(world)` serves the API over HTTP: kubectl 1.33 and
+  `kubernetes.aio` work against it. Who may do what, by which token, is in `kubernetes_users`.
+- `ports_in_memory.WorldMetrics(world)` is the `Metrics` port for tests.
+- `recorded.recorded_api(folder)` serves a recorded case instead, to read only.
+
+How it is made: `store` (objects and changes), `stage` (simulated time), `controllers` and the files
+it names (the control plane), `kubelet` with `places` and `endings` (the nodes), `programs` (what
+containers do, from their manifests alone), `metering` and `traffic` (what is measured),
+`application` (Pet Adoptions), `kubernetes_*` (the protocol).
+
+What it leaves out: StatefulSets, DaemonSets, Jobs and autoscalers are served but nothing acts on
+them; there is no admission of quotas and limit ranges, no liveness probe, no eviction for memory
+pressure, no exec.
+"""

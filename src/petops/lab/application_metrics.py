@@ -1,0 +1,36 @@
+"""What the application's own HTTP instrumentation says of the requests that it answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from petops.lab.exposition import Labels, Sample
+from petops.lab.usage import DURATION_BUCKETS, ServiceTraffic
+
+
+def application_samples(traffic: Iterable[ServiceTraffic]) -> Iterator[Sample]:
+    """Yield requests, errors and durations of each pod of each service."""
+    for one in traffic:
+        labels: Labels = (
+            ("container", one.container),
+            ("namespace", one.namespace),
+            ("node", one.node),
+            ("pod", one.pod),
+            ("service", one.service),
+        )
+        answered = (("200", one.requests_total - one.errors_total), ("500", one.errors_total))
+        for code, count in answered:
+            of_code = (("code", code), labels[0], ("method", "GET"), *labels[1:])
+            yield Sample("http_requests_total", of_code, count)
+        yield Sample("http_requests_errors_total", labels, one.errors_total)
+        yield from _durations(one, labels)
+
+
+def _durations(one: ServiceTraffic, labels: Labels) -> Iterator[Sample]:
+    bounds = [str(float(bound)) for bound in DURATION_BUCKETS]
+    counts = (*one.duration_counts, one.requests_total)
+    for bound, count in zip((*bounds, "+Inf"), counts, strict=True):
+        bucket = (labels[0], ("le", bound), *labels[1:])
+        yield Sample("http_request_duration_seconds_bucket", bucket, count)
+    yield Sample("http_request_duration_seconds_sum", labels, one.duration_seconds_sum)
+    yield Sample("http_request_duration_seconds_count", labels, one.requests_total)

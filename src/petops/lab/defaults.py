@@ -1,0 +1,193 @@
+"""What the API server fills in where a manifest says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from petops.lab.chance import Chance
+from petops.lab.quantities import amount
+from petops.lab.store import Json
+
+_POD_SPEC: Final[Mapping[str, Any]] = {
+    "restartPolicy": "Always",
+    "terminationGracePeriodSeconds": 30,
+    "dnsPolicy": "ClusterFirst",
+    "schedulerName": "default-scheduler",
+}
+_PROBE: Final[Mapping[str, Any]] = {
+    "timeoutSeconds": 1,
+    "periodSeconds": 10,
+    "successThreshold": 1,
+    "failureThreshold": 3,
+}
+_TOLERATED_SECONDS: Final = 300
+
+
+def fill_in(resource: str, made: Json, chance: Chance) -> None:
+    """Write the defaults for a resource into an object that is being created or changed."""
+    filler = _FILLERS.get(resource)
+    if filler is not None and isinstance(made.get("spec", {}), dict):
+        filler(made.setdefault("spec", {}), made, chance)
+
+
+def _deployment(spec: Json, made: Json, chance: Chance) -> None:
+    spec.setdefault("replicas", 1)
+    strategy = spec.setdefault("strategy", {})
+    strategy.setdefault("type", "RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        rolling = strategy.get("rollingUpdate") or {}
+        strategy["rollingUpdate"] = rolling
+        rolling.setdefault("maxUnavailable", "25%")
+        rolling.setdefault("maxSurge", "25%")
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("progressDeadlineSeconds", 600)
+    _template(spec)
+
+
+def _replica_set(spec: Json, made: Json, chance: Chance) -> None:
+    spec.setdefault("replicas", 1)
+    _template(spec)
+
+
+def _workload(spec: Json, made: Json, chance: Chance) -> None:
+    _template(spec)
+
+
+def _template(spec: Json) -> None:
+    template = spec.get("template")
+    if isinstance(template, dict):
+        template.setdefault("metadata", {}).setdefault("creationTimestamp", None)
+        pod_spec(template.setdefault("spec", {}))
+
+
+def pod_spec(spec: Json) -> None:
+    """Fill in what a pod template and a pod have in common."""
+    for name, value in _POD_SPEC.items():
+        spec.setdefault(name, value)
+    spec.setdefault("securityContext", {})
+    if spec.get("serviceAccountName"):
+        spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+        if isinstance(container, dict):
+            _container(container)
+
+
+def _container(container: Json) -> None:
+    for port in container.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+    resources = container.setdefault("resources", {})
+    limits = resources.get("limits")
+    if limits:
+        requests = resources.setdefault("requests", {})
+        for name, value in limits.items():
+            requests.setdefault(name, value)
+    for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
+        if isinstance(container.get(probe), dict):
+            for name, value in _PROBE.items():
+                container[probe].setdefault(name, value)
+            if isinstance(container[probe].get("httpGet"), dict):
+                container[probe]["httpGet"].setdefault("scheme", "HTTP")
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    tag = str(container.get("image", "")).rpartition("/")[2].partition(":")[2]
+    container.setdefault(
+        "imagePullPolicy", "IfNotPresent" if tag not in {"", "latest"} else "Always"
+    )
+
+
+def _pod(spec: Json, made: Json, chance: Chance) -> None:
+    pod_spec(spec)
+    spec.setdefault("serviceAccountName", "default")
+    spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    tolerations = spec.get("tolerations") or []
+    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+        if not any(one.get("key") in {key, None} for one in tolerations):
+            tolerations.append(
+                {
+                    "key": key,
+                    "operator": "Exists",
+                    "effect": "NoExecute",
+                    "tolerationSeconds": _TOLERATED_SECONDS,
+                }
+            )
+    spec["tolerations"] = tolerations
+    spec.setdefault("priority", 0)
+    spec.setdefault("enableServiceLinks", True)
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    status = made.setdefault("status", {})
+    status.setdefault("phase", "Pending")
+    status.setdefault("qosClass", quality_of_service(spec))
+
+
+def quality_of_service(spec: Json) -> str:
+    """Return `Guaranteed`, `Burstable` or `BestEffort`."""
+    containers = spec.get("containers") or []
+    resources = [one.get("resources") or {} for one in containers]
+    if not any(one.get("limits") or one.get("requests") for one in resources):
+        return "BestEffort"
+    for one in resources:
+        for name in ("cpu", "memory"):
+            limit = amount(one, "limits", name)
+            if limit is None or amount(one, "requests", name) != limit:
+                return "Burstable"
+    return "Guaranteed"
+
+
+def _service(spec: Json, made: Json, chance: Chance) -> None:
+    for port in spec.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+        port.setdefault("targetPort", port.get("port"))
+    if spec.setdefault("type", "ClusterIP") != "ExternalName" and "clusterIP" not in spec:
+        key = (made["metadata"].get("namespace"), made["metadata"].get("name"))
+        high, low = chance.digest("cluster-ip", *key)[:2]
+        spec["clusterIP"] = f"172.20.{high}.{low}"
+    if "clusterIP" in spec:
+        spec.setdefault("clusterIPs", [spec["clusterIP"]])
+    spec.setdefault("sessionAffinity", "None")
+    spec.setdefault("ipFamilies", ["IPv4"])
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    spec.setdefault("internalTrafficPolicy", "Cluster")
+    made.setdefault("status", {"loadBalancer": {}})
+
+
+def _nothing(spec: Json, made: Json, chance: Chance) -> None:
+    return
+
+
+def _node(spec: Json, made: Json, chance: Chance) -> None:
+    status = made.setdefault("status", {})
+    for name in ("capacity", "allocatable"):
+        status.setdefault(name, {})
+        for resource in ("cpu", "memory", "pods"):
+            status[name].setdefault(resource, "0")
+
+
+def _namespace(spec: Json, made: Json, chance: Chance) -> None:
+    spec.setdefault("finalizers", ["kubernetes"])
+    made.setdefault("status", {"phase": "Active"})
+    labels = made["metadata"].setdefault("labels", {})
+    labels["kubernetes.io/metadata.name"] = made["metadata"].get("name", "")
+
+
+def event(made: Json) -> None:
+    """Fill in an event, which has no spec."""
+    made.setdefault("source", {})
+    for name in ("firstTimestamp", "lastTimestamp", "eventTime"):
+        made.setdefault(name, None)
+    made.setdefault("reportingComponent", "")
+    made.setdefault("reportingInstance", "")
+
+
+_FILLERS: Final[Mapping[str, Callable[[Json, Json, Chance], None]]] = {
+    "daemonsets": _workload,
+    "deployments": _deployment,
+    "jobs": _workload,
+    "horizontalpodautoscalers": _nothing,
+    "namespaces": _namespace,
+    "nodes": _node,
+    "pods": _pod,
+    "replicasets": _replica_set,
+    "services": _service,
+    "statefulsets": _replica_set,
+}

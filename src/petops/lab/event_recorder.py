@@ -1,0 +1,148 @@
+"""Kubernetes events, in the three shapes that scheduler, controllers and kubelet write them in.
+
+The same event again raises its count; events go after an hour, as they do on a real cluster.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from petops.lab.quantities import micro_stamp, moment, stamp
+from petops.lab.resources import stored
+from petops.lab.stage import Stage
+from petops.lab.store import Json, key_of
+
+KEPT: Final = timedelta(hours=1)
+SWEEP_SECONDS: Final = 300.0
+SCHEDULER: Final = "default-scheduler"
+
+
+class EventRecorder:
+    """Writes events about objects."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._names: dict[tuple[str, ...], str] = {}
+        self._written = 0
+        stage.after(SWEEP_SECONDS, self._sweep)
+
+    def controller(
+        self, component: str, resource: str, about: Json, reason: str, message: str
+    ) -> None:
+        """Record what a controller did."""
+        self._counted(resource, about, (reason, message), {"component": component})
+
+    def kubelet(
+        self, pod: Json, reason: str, message: str, *, container: str = "", warning: bool = False
+    ) -> None:
+        """Record what a kubelet did with a pod, or with one container of it."""
+        source = {"component": "kubelet", "host": pod["spec"]["nodeName"]}
+        place = f"spec.containers{{{container}}}" if container else ""
+        kind = "Warning" if warning else "Normal"
+        self._counted("pods", pod, (reason, message), source, kind=kind, place=place)
+
+    def scheduler(self, pod: Json, reason: str, message: str, *, warning: bool = False) -> None:
+        """Record what the scheduler decided."""
+        key = (pod["metadata"]["uid"], reason, message)
+        if self._again(key, pod["metadata"]["namespace"]):
+            return
+        made = self._event("pods", pod, reason, message, "")
+        made |= {
+            "source": {},
+            "firstTimestamp": None,
+            "lastTimestamp": None,
+            "type": "Warning" if warning else "Normal",
+            "eventTime": micro_stamp(self._stage.now),
+            "action": "Scheduling" if warning else "Binding",
+            "reportingComponent": SCHEDULER,
+            "reportingInstance": f"{SCHEDULER}-lab",
+        }
+        self._create(key, made)
+
+    def _counted(
+        self,
+        resource: str,
+        about: Json,
+        said: tuple[str, str],
+        source: Json,
+        *,
+        kind: str = "Normal",
+        place: str = "",
+    ) -> None:
+        reason, message = said
+        namespace = about["metadata"].get("namespace") or "default"
+        key = (about["metadata"]["uid"], reason, message, place)
+        if self._again(key, namespace):
+            return
+        at = stamp(self._stage.now)
+        made = self._event(resource, about, reason, message, place)
+        made |= {
+            "source": source,
+            "firstTimestamp": at,
+            "lastTimestamp": at,
+            "count": 1,
+            "type": kind,
+            "eventTime": None,
+            "reportingComponent": source["component"],
+            "reportingInstance": source.get("host", ""),
+        }
+        self._create(key, made)
+
+    def _again(self, key: tuple[str, ...], namespace: str) -> bool:
+        """Raise the count of an event that is there already; say whether it was."""
+        name = self._names.get(key)
+        if name is None:
+            return False
+
+        def count(found: Json) -> None:
+            if found["eventTime"] is None:
+                found["count"] += 1
+                found["lastTimestamp"] = stamp(self._stage.now)
+            else:
+                series = found.setdefault("series", {"count": 1, "lastObservedTime": ""})
+                series["count"] += 1
+                series["lastObservedTime"] = micro_stamp(self._stage.now)
+
+        return self._stage.store.edit("events", namespace, name, count) is not None
+
+    def _event(self, resource: str, about: Json, reason: str, message: str, place: str) -> Json:
+        row = stored(resource)
+        metadata = about["metadata"]
+        self._written += 1
+        nanoseconds = int(self._stage.now.timestamp() * 1e6) * 1000 + self._written % 1000
+        involved: Json = {"kind": row.kind}
+        if metadata.get("namespace"):
+            involved["namespace"] = metadata["namespace"]
+        involved |= {
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+            "apiVersion": row.api_version,
+            "resourceVersion": metadata["resourceVersion"],
+        }
+        if place:
+            involved["fieldPath"] = place
+        return {
+            "metadata": {
+                "name": f"{metadata['name']}.{nanoseconds:x}",
+                "namespace": metadata.get("namespace") or "default",
+            },
+            "involvedObject": involved,
+            "reason": reason,
+            "message": message,
+        }
+
+    def _create(self, key: tuple[str, ...], made: Json) -> None:
+        self._names[key] = made["metadata"]["name"]
+        self._stage.store.create("events", made)
+
+    def _sweep(self) -> None:
+        """Take away what has not happened for an hour."""
+        store = self._stage.store
+        for found in store.objects("events"):
+            last = found.get("lastTimestamp") or found.get("eventTime")
+            if last and moment(last) < self._stage.now - KEPT:
+                store.delete("events", *key_of(found))
+        there = {found["metadata"]["name"] for found in store.objects("events")}
+        self._names = {key: name for key, name in self._names.items() if name in there}
+        self._stage.after(SWEEP_SECONDS, self._sweep)

@@ -1,0 +1,98 @@
+"""A pod's status as a kubelet writes it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from petops.lab.pod_facts import set_condition
+from petops.lab.quantities import stamp
+from petops.lab.runs import Run
+from petops.lab.store import Json
+
+CREATING: Final = "ContainerCreating"
+
+
+def waiting(reason: str, message: str = "") -> Json:
+    """Return the state of a container that waits."""
+    return {"waiting": {"reason": reason, "message": message} if message else {"reason": reason}}
+
+
+def running(run: Run) -> Json:
+    """Return the state of a container that runs."""
+    return {"running": {"startedAt": stamp(run.started_at)}}
+
+
+def terminated(run: Run) -> Json:
+    """Return the state of a container that has ended."""
+    return {
+        "terminated": {
+            "exitCode": run.exit_code,
+            "reason": run.reason,
+            "startedAt": stamp(run.started_at),
+            "finishedAt": stamp(run.ended_at or run.started_at),
+            "containerID": f"containerd://{run.container_id}",
+        }
+    }
+
+
+def admitted(pod: Json, host: str, now: datetime) -> None:
+    """Write the status of a pod that has reached its node."""
+    set_condition(pod, "PodReadyToStartContainers", now, holds=False)
+    set_condition(pod, "Initialized", now, holds=True)
+    status = pod["status"]
+    status |= {
+        "phase": "Pending",
+        "hostIP": host,
+        "hostIPs": [{"ip": host}],
+        "startTime": stamp(now),
+    }
+    status["containerStatuses"] = [
+        {
+            "name": container["name"],
+            "state": waiting(CREATING),
+            "lastState": {},
+            "ready": False,
+            "restartCount": 0,
+            "image": container["image"],
+            "imageID": "",
+            "started": False,
+        }
+        for container in pod["spec"]["containers"]
+    ]
+    conclude(pod, now)
+
+
+def container_status(pod: Json, name: str) -> Json:
+    """Return the part of a status that is about one container."""
+    statuses: list[Json] = pod["status"]["containerStatuses"]
+    return next(one for one in statuses if one["name"] == name)
+
+
+def conclude(pod: Json, now: datetime) -> None:
+    """Derive phase, Ready and ContainersReady from the containers' states."""
+    statuses = pod["status"]["containerStatuses"]
+    unready = [one["name"] for one in statuses if not one["ready"]]
+    ended = [one["state"].get("terminated") for one in statuses]
+    if all(ended) and pod["spec"].get("restartPolicy") == "Never":
+        failed = any(one["exitCode"] for one in ended if one)
+        pod["status"]["phase"] = "Failed" if failed else "Succeeded"
+    elif any(
+        "running" in one["state"] or one["lastState"] or one["state"].get("terminated")
+        for one in statuses
+    ):
+        pod["status"]["phase"] = "Running"
+    reason = "ContainersNotReady" if unready else ""
+    message = f"containers with unready status: [{' '.join(unready)}]" if unready else ""
+    for kind in ("Ready", "ContainersReady"):
+        set_condition(pod, kind, now, holds=not unready, reason=reason, message=message)
+    order = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+    pod["status"]["conditions"].sort(
+        key=lambda one: order.index(one["type"]) if one["type"] in order else len(order)
+    )
+
+
+def go_duration(seconds: int) -> str:
+    """Return a duration as Go prints it: `10s`, `1m20s`, `5m0s`."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -1,0 +1,82 @@
+"""One run of a container's program, from start to end, with the counters that begin with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from petops.lab.programs import Behaviour, Program
+from petops.lab.usage import DURATION_BUCKETS
+
+_PERIODS_PER_SECOND: Final = 10.0
+_THROTTLED_AT_MOST: Final = 0.98
+
+
+@dataclass(slots=True, kw_only=True)
+class Network:
+    """A pod's counters of bytes: they outlive its containers' restarts."""
+
+    received: float = 0.0
+    sent: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Run:
+    """One run. `count` is how often the container had been restarted when it began."""
+
+    namespace: str
+    pod: str
+    pod_uid: str
+    container: str
+    container_id: str
+    node: str
+    owner_kind: str
+    owner_name: str
+    program: Program
+    behaviour: Behaviour
+    count: int
+    started_at: datetime
+    network: Network
+    ended_at: datetime | None = None
+    exit_code: int = 0
+    reason: str = ""
+    ready: bool = False
+    settled_at: datetime | None = None
+    cpu_seconds: float = 0.0
+    periods: float = 0.0
+    throttled_periods: float = 0.0
+    throttled_seconds: float = 0.0
+    requests: float = 0.0
+    errors: float = 0.0
+    duration_seconds: float = 0.0
+    durations: list[float] = field(default_factory=lambda: [0.0] * len(DURATION_BUCKETS))
+
+    @property
+    def is_alive(self) -> bool:
+        return self.ended_at is None
+
+    def age(self, now: datetime) -> float:
+        """Return the seconds since the start."""
+        return (now - self.started_at).total_seconds()
+
+    def spend(self, now: datetime, requests: float) -> None:
+        """Count the CPU that was used since the last call, `requests` answered included."""
+        since = self.settled_at or self.started_at
+        seconds = (now - since).total_seconds()
+        self.settled_at = now
+        if seconds <= 0:
+            return
+        middle = self.age(now) - seconds / 2
+        demand = self.behaviour.cpu_cores(middle)
+        demand += requests * self.behaviour.cpu_seconds_per_request / seconds
+        limit = self.program.cpu_limit_cores
+        self.cpu_seconds += seconds * (demand if limit is None else min(demand, limit))
+        if limit is None:
+            return
+        pressure = demand / limit
+        busy = seconds * _PERIODS_PER_SECOND * min(0.2 + pressure, 1.0)
+        throttled_ratio = min(max(pressure - 0.7, 0.0) / 0.4, _THROTTLED_AT_MOST)
+        self.periods += busy
+        self.throttled_periods += busy * throttled_ratio
+        self.throttled_seconds += seconds * max(demand - limit, 0.0)

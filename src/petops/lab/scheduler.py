@@ -1,0 +1,163 @@
+"""The scheduler: which node a pod goes to, by its requests, its selector, taints and cordons."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from petops.lab.event_recorder import EventRecorder
+from petops.lab.pod_facts import OVER, condition, controller_of, requested, set_condition
+from petops.lab.quantities import quantity, stamp
+from petops.lab.stage import Stage
+from petops.lab.store import Json, key_of
+
+UNSCHEDULABLE: Final = "node.kubernetes.io/unschedulable"
+RETRY_SECONDS: Final = 15.0
+_HARD: Final = frozenset({"NoSchedule", "NoExecute"})
+
+
+class Scheduler:
+    """Binds pods to nodes."""
+
+    def __init__(self, stage: Stage, events: EventRecorder) -> None:
+        self._stage, self._events = stage, events
+
+    def reconcile(self, namespace: str, name: str) -> None:
+        """Bind one pod, or say why no node takes it and try again later."""
+        pod = self._stage.store.find("pods", namespace, name)
+        if pod is None or pod["spec"].get("nodeName") or "deletionTimestamp" in pod["metadata"]:
+            return
+        nodes = sorted(self._stage.store.objects("nodes"), key=key_of)
+        refused = {node["metadata"]["name"]: self._refusal(pod, node) for node in nodes}
+        fitting = [node for node in nodes if not refused[node["metadata"]["name"]]]
+        if fitting:
+            self._bind(pod, min(fitting, key=lambda node: self._cost(pod, node)))
+        else:
+            self._give_up(pod, list(refused.values()))
+            self._stage.after(RETRY_SECONDS, lambda: self.reconcile(namespace, name))
+
+    def retry(self) -> None:
+        """Try every pod again that waits for a node."""
+        for pod in self._stage.store.objects("pods"):
+            if not pod["spec"].get("nodeName"):
+                self.reconcile(*key_of(pod))
+
+    def keep_cordon(self, namespace: str, name: str) -> None:
+        """Give a cordoned node its taint, and take it away again."""
+        node = self._stage.store.find("nodes", namespace, name)
+        if node is None:
+            return
+        cordoned = bool(node["spec"].get("unschedulable"))
+        taints = node["spec"].get("taints") or []
+        if cordoned is any(one["key"] == UNSCHEDULABLE for one in taints):
+            return
+
+        def taint(found: Json) -> None:
+            kept = [one for one in taints if one["key"] != UNSCHEDULABLE]
+            if cordoned:
+                at = stamp(self._stage.now)
+                kept.append({"key": UNSCHEDULABLE, "effect": "NoSchedule", "timeAdded": at})
+            found["spec"]["taints"] = kept
+            if not kept:
+                del found["spec"]["taints"]
+
+        self._stage.store.edit("nodes", namespace, name, taint)
+
+    def _on(self, node: Json) -> list[Json]:
+        name = node["metadata"]["name"]
+        return [
+            pod
+            for pod in self._stage.store.objects("pods")
+            if pod["spec"].get("nodeName") == name and pod["status"].get("phase") not in OVER
+        ]
+
+    def _refusal(self, pod: Json, node: Json) -> str:
+        """Say why a node does not take a pod; empty if it does."""
+        labels = node["metadata"].get("labels") or {}
+        tolerations = pod["spec"].get("tolerations") or ()
+        if node["spec"].get("unschedulable"):
+            return "node(s) were unschedulable"
+        for taint in node["spec"].get("taints") or ():
+            if taint["effect"] in _HARD and not any(_tolerates(one, taint) for one in tolerations):
+                value = f": {taint['value']}" if taint.get("value") else ": "
+                return f"node(s) had untolerated taint {{{taint['key']}{value}}}"
+        selector = pod["spec"].get("nodeSelector") or {}
+        if any(labels.get(name) != value for name, value in selector.items()):
+            return "node(s) didn't match Pod's node affinity/selector"
+        there = self._on(node)
+        allocatable = node["status"]["allocatable"]
+        if len(there) + 1 > quantity(allocatable["pods"]):
+            return "Too many pods"
+        for name in ("cpu", "memory"):
+            used = sum(requested(one["spec"], name) for one in there)
+            if used + requested(pod["spec"], name) > quantity(allocatable[name]):
+                return f"Insufficient {name}"
+        return ""
+
+    def _cost(self, pod: Json, node: Json) -> tuple[int, float, str]:
+        """Prefer nodes with few siblings, then those with most left."""
+        there = self._on(node)
+        owner = (controller_of(pod) or {}).get("uid")
+        siblings = sum((controller_of(one) or {}).get("uid") == owner for one in there)
+        allocatable = node["status"]["allocatable"]
+        used = sum(
+            sum(requested(one["spec"], name) for one in there) / quantity(allocatable[name])
+            for name in ("cpu", "memory")
+        )
+        return siblings, used, node["metadata"]["name"]
+
+    def _bind(self, pod: Json, node: Json) -> None:
+        name = node["metadata"]["name"]
+
+        def bind(found: Json) -> None:
+            found["spec"]["nodeName"] = name
+            set_condition(found, "PodScheduled", self._stage.now, holds=True)
+
+        bound = self._stage.store.edit("pods", *key_of(pod), bind) or pod
+        place = "/".join(key_of(pod))
+        self._events.scheduler(bound, "Scheduled", f"Successfully assigned {place} to {name}")
+
+    def _give_up(self, pod: Json, refusals: list[str]) -> None:
+        total = len(refusals)
+        counted = sorted(Counter(refusals).items())
+        reasons = (
+            ", ".join(f"{count} {reason}" for reason, count in counted) or "no nodes available"
+        )
+        head = f"0/{total} nodes are available: "
+        helpless = sum(not reason.startswith("Insufficient") for reason in refusals)
+        victims = [
+            text
+            for count, text in (
+                (total - helpless, "No preemption victims found for incoming pod"),
+                (helpless, "Preemption is not helpful for scheduling"),
+            )
+            if count
+            for text in (f"{count} {text}",)
+        ]
+        message = f"{head}{reasons}. preemption: {head}{', '.join(victims)}."
+
+        def say(found: Json) -> None:
+            set_condition(
+                found,
+                "PodScheduled",
+                self._stage.now,
+                holds=False,
+                reason="Unschedulable",
+                message=message,
+            )
+
+        before = condition(pod, "PodScheduled")
+        waiting = self._stage.store.edit("pods", *key_of(pod), say) or pod
+        if before is None or before.get("message") != message:
+            self._events.scheduler(waiting, "FailedScheduling", message, warning=True)
+
+
+def _tolerates(toleration: Json, taint: Json) -> bool:
+    if toleration.get("effect") not in {None, "", taint["effect"]}:
+        return False
+    if toleration.get("key") not in {None, "", taint["key"]}:
+        return False
+    exists = toleration.get("operator") == "Exists"
+    return exists or (
+        bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")
+    )

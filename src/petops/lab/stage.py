@@ -1,0 +1,48 @@
+"""Where the simulation plays: its own time, what is due at which moment, the objects, and chance.
+
+Simulated time only moves by `advance`, from one due action to the next, so that what happens
+depends on what was asked of the world when, and not on how often somebody looked.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import count
+
+from petops.lab.chance import Chance
+from petops.lab.store import ObjectStore
+
+Action = Callable[[], None]
+
+
+class Stage:
+    """One simulation's time and objects."""
+
+    def __init__(self, start: datetime, chance: Chance) -> None:
+        self.now = start
+        self.chance = chance
+        self.store = ObjectStore(lambda: self.now, chance)
+        self._due: list[tuple[datetime, int, Action]] = []
+        self._order = count()
+
+    def at(self, when: datetime, action: Action) -> None:
+        """Let `action` happen at a moment; at once in order where that has passed."""
+        heapq.heappush(self._due, (max(when, self.now), next(self._order), action))
+
+    def after(self, seconds: float, action: Action) -> None:
+        """Let `action` happen after some seconds."""
+        self.at(self.now + timedelta(seconds=seconds), action)
+
+    @property
+    def next_due(self) -> datetime | None:
+        return self._due[0][0] if self._due else None
+
+    def advance(self, until: datetime) -> None:
+        """Let everything happen that is due up to `until`, each at its own moment."""
+        while self._due and self._due[0][0] <= until:
+            when, _, action = heapq.heappop(self._due)
+            self.now = max(self.now, when)
+            action()
+        self.now = max(self.now, until)

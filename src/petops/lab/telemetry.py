@@ -1,0 +1,75 @@
+"""What the lab's metrics are made from: the world as it is, or was at a moment of its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from petops.lab.usage import ContainerUsage, NodeUsage, ServiceTraffic
+
+
+class Objects(Protocol):
+    """The cluster's objects, by resource (plural)."""
+
+    def objects(self, resource: str, namespace: str = "") -> Iterator[dict[str, Any]]:
+        """Return a resource's objects."""
+
+
+class Telemetry(Protocol):
+    """The part of `World` that metrics and alarms read."""
+
+    @property
+    def store(self) -> Objects: ...
+
+    def usage(self) -> Sequence[ContainerUsage]: ...
+
+    def traffic(self) -> Sequence[ServiceTraffic]: ...
+
+    def nodes_usage(self) -> Sequence[NodeUsage]: ...
+
+    def history(self, at: datetime) -> Sequence[ContainerUsage]: ...
+
+    def traffic_history(self, at: datetime) -> Sequence[ServiceTraffic]: ...
+
+    def nodes_history(self, at: datetime) -> Sequence[NodeUsage]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything that exporters show, of one moment."""
+
+    usages: Sequence[ContainerUsage]
+    nodes: Sequence[NodeUsage]
+    traffic: Sequence[ServiceTraffic]
+    store: Objects
+
+    def at(self, otherwise: datetime) -> datetime:
+        """Return the moment that the nodes' figures are of."""
+        return max((node.at for node in self.nodes), default=otherwise)
+
+    @classmethod
+    def now(cls, world: Telemetry) -> Snapshot:
+        """Return the world as it is."""
+        return cls(
+            usages=world.usage(),
+            nodes=world.nodes_usage(),
+            traffic=world.traffic(),
+            store=world.store,
+        )
+
+    @classmethod
+    def past(cls, world: Telemetry, at: datetime) -> Snapshot:
+        """Return the world as it was; its objects were then as they are, as far as they existed."""
+        return cls(
+            usages=world.history(at),
+            nodes=world.nodes_history(at),
+            traffic=world.traffic_history(at),
+            store=world.store,
+        )
+
+    def of_node(self, name: str) -> tuple[Iterable[ContainerUsage], Iterable[NodeUsage]]:
+        """Return what belongs to one node."""
+        usages = [usage for usage in self.usages if usage.node == name]
+        return usages, [node for node in self.nodes if node.node == name]
