@@ -306,3 +306,32 @@ async def test_people_acknowledge_snooze_and_close() -> None:
             CloseIncident(id="d", incident=found.id, because="again"), RESPONDER
         )
         assert isinstance(entry.event, ev.RequestRefused)
+
+
+async def test_an_alarm_that_goes_on_unexplained_is_asked_about_again() -> None:
+    stage = Stage()
+    stage.cluster.metrics_down = True
+    async with stage.running() as engine:
+        await stage.leak_for(60)
+        await stage.report(engine)
+        await stage.until(engine, Phase.UNEXPLAINED)
+        stage.cluster.metrics_down = False
+        found = await stage.until(engine, Phase.WAITING)
+        assert found.asked_again == 1
+        assert found.diagnosis is not None
+        assert found.diagnosis.cause is not None
+
+
+async def test_it_is_asked_again_a_few_times_only_and_not_once_the_alarm_cleared() -> None:
+    stage = Stage()
+    stage.cluster.metrics_down = True
+    async with stage.running() as engine:
+        await stage.leak_for(60)
+        await stage.report(engine)
+        await stage.clock.sleep(3600)
+        ended = await stage.until(engine, Phase.UNEXPLAINED)
+        assert ended.asked_again == len(Rules().ask_again_after)
+        await stage.report(engine, stage.alarm(AlarmState.OK))
+        await stage.until(engine, Phase.RESOLVED)
+        await stage.clock.sleep(3600)
+        assert (await engine.board()).incidents["INC-0001"].phase is Phase.RESOLVED

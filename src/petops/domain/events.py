@@ -110,6 +110,13 @@ class NoCauseFound(Happened):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskedAgain(Happened):
+    """No cause was found and the alarm goes on: the investigation begins anew, with newer data."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalsLapsed(Happened):
     """What was on offer is void, since it expired or its object or symptom changed."""
 
@@ -273,6 +280,7 @@ Event = (
     | RemediesProposed
     | NothingToPropose
     | NoCauseFound
+    | AskedAgain
     | ProposalsLapsed
     | RemedyApproved
     | RemedyRejected

@@ -39,6 +39,7 @@ class Incident:
     diagnosed_at: datetime | None = None
     proposals: tuple[Proposal, ...] = ()
     withheld: tuple[tuple[str, str], ...] = ()
+    asked_again: int = 0
     proposed_at: datetime | None = None
     rejected: tuple[str, ...] = ()
     lapses: int = 0
@@ -121,8 +122,11 @@ def _changes(now: Incident, event: ev.Event) -> dict[str, Any]:  # noqa: C901, P
                 "seen_events": now.seen_events | {alarm.event_id},
                 "fingerprints": now.fingerprints | {alarm.fingerprint},
             }
+        case ev.AskedAgain():
+            return _new_round() | {"asked_again": now.asked_again + 1}
         case ev.Reopened(alarm=alarm):
             return _new_round() | {
+                "asked_again": 0,
                 "alarm": alarm,
                 "alarm_state": alarm.state,
                 "cycle_began_at": event.at,

@@ -78,6 +78,7 @@ NEXT: Final[Mapping[tuple[Phase, type], Phase]] = {
     (Phase.RECOVERED, ev.Mitigated): Phase.MITIGATED,
     (Phase.RECOVERED, ev.RemedyFailed): Phase.FAILED,
     **{(phase, ev.Reopened): Phase.OPEN for phase in AT_REST},
+    (Phase.UNEXPLAINED, ev.AskedAgain): Phase.OPEN,
     (Phase.UNEXPLAINED, ev.Resolved): Phase.RESOLVED,
     (Phase.HANDED_OVER, ev.Resolved): Phase.RESOLVED,
     (Phase.DIAGNOSED, ev.NoCauseFound): Phase.UNEXPLAINED,

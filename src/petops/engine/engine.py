@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from petops.domain import events as ev
+from petops.domain.alarm import AlarmState
 from petops.domain.events import Entry
 from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.incident import Board, Incident
@@ -133,7 +134,7 @@ class Engine:
         The one place where a bug does not end petops.
         """
         failures = 0
-        while (now := self._record.board.incidents[incident]).phase not in AT_REST:
+        while self._has_work(now := self._record.board.incidents[incident]):
             try:
                 await self._work(now)
                 failures = 0
@@ -145,6 +146,17 @@ class Engine:
                 if failures > len(_RETRY_SECONDS):
                     raise
                 await self._noted(incident, f"a bug in petops: {exc!r}", failures)
+
+    def _has_work(self, incident: Incident) -> bool:
+        return incident.phase not in AT_REST or self._asks_again(incident)
+
+    def _asks_again(self, incident: Incident) -> bool:
+        """Say whether an alarm that goes on without a known cause is to be looked at once more."""
+        return (
+            incident.phase is Phase.UNEXPLAINED
+            and incident.alarm_state is AlarmState.ALARM
+            and incident.asked_again < len(self._given.rules.ask_again_after)
+        )
 
     async def _noted(self, incident: str, text: str, failures: int) -> None:
         if failures <= len(_RETRY_SECONDS):
@@ -167,6 +179,8 @@ class Engine:
                 await self._act(incident)
             case Phase.WATCHING:
                 await self._append(incident.id, await self._watch.recovery(incident))
+            case Phase.UNEXPLAINED:
+                await self._ask_again(incident)
             case Phase.RECOVERED:
                 await self._watch_for_relapse(incident)
 
@@ -234,6 +248,21 @@ class Engine:
             await self._append(
                 incident.id, _lapsed(incident, self._given.rules.lapses_at_most, now)
             )
+
+    async def _ask_again(self, incident: Incident) -> None:
+        """Begin anew after a while, unless something happens first.
+
+        What was too fresh shows then.
+        """
+        pause = self._given.rules.ask_again_after[incident.asked_again]
+        try:
+            async with asyncio.timeout(pause.total_seconds()):
+                await self._changed(incident)
+        except TimeoutError:
+            again = ev.AskedAgain(
+                at=self._given.clock.now(), because="no cause was found, and the alarm goes on"
+            )
+            await self._append(incident.id, again)
 
     async def _changed(self, incident: Incident) -> None:
         """Return when the incident is no longer as it was."""

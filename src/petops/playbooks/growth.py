@@ -193,7 +193,7 @@ def _still_climbs(points: Sequence[tuple[float, float]], rate: float) -> bool:
     middle = (points[0][0] + points[-1][0]) / 2
     late = [point for point in points if point[0] >= middle]
     if len(late) < 2:
-        return False
+        late = list(points[-2:])
     return slope(late) >= LATE_SLOPE_RATIO * rate > 0
 
 

@@ -24,7 +24,7 @@ from petops.lab.running import Lab
 from petops.lab.world import World
 from petops.programs import chaos
 from petops.programs.daemon import serving
-from petops.programs.following import until, until_decidable
+from petops.programs.following import until
 from petops.programs.printing import Printer, note
 from petops.programs.telling import Line, short, stage_lines, state
 from petops.scenarios import BEHAVIOURS, CATALOGUE
@@ -33,8 +33,11 @@ from petops.scenarios.base import Scenario
 SCENARIO = "memory-leak"
 TTL = timedelta(minutes=10)
 ALARM_SECONDS = 180.0
+DIAGNOSIS_SECONDS = 240.0
 RECOVERY_SECONDS = 300.0
 WATCH_SECONDS = 900.0
+# Where no cause is seen yet the engine asks again: what is too fresh shows a little later.
+_DECIDABLE = frozenset({Phase.WAITING, *AT_REST} - {Phase.UNEXPLAINED})
 _DONE = frozenset({Phase.RECOVERED, *AT_REST})
 _WELL = frozenset({Phase.VERIFIED, Phase.MITIGATED, Phase.RESOLVED, Phase.RECOVERED})
 
@@ -102,7 +105,9 @@ class _Story:
         await chaos.apply(self._stage.running.calls, scenario, ttl=TTL)
         self._say(f"injected {scenario.name}: {scenario.summary}")
         incident = await self._until_opened(scenario)
-        found = await until_decidable(self._stage.engine, incident, self._tell)
+        found = await until(
+            self._stage.engine, incident, _DECIDABLE, self._tell, seconds=DIAGNOSIS_SECONDS
+        )
         if found.phase is not Phase.WAITING:
             self._say(f"there is nothing to approve: it is {found.phase}", "bold red")
             return 1

@@ -57,6 +57,8 @@ def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912
         case ev.NoCauseFound():
             text = "petops changes nothing: a person takes over"
             return (Line(text=text, style="bold yellow"),)
+        case ev.AskedAgain(because=because):
+            return (Line(text=f"asking again: {because}", style="bold"),)
         case ev.ProposalsLapsed(because=because):
             return (Line(text=f"what was on offer is void: {because}", style="yellow"),)
         case ev.RemedyApproved(by=by, digest=digest):
