@@ -27,7 +27,7 @@ from petops.domain.incident import Incident
 from petops.domain.phases import AT_REST, Phase
 from petops.domain.requests import ApproveRemedy
 from petops.domain.stages import stages
-from petops.engine.engine import Embedded
+from petops.engine.embedded import Embedded
 from petops.lab.running import Lab
 from petops.lab.world import World
 from petops.programs import chaos

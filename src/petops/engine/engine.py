@@ -300,26 +300,6 @@ class Engine:
         await self._record.append(lambda _: Decision(incident=incident, events=(event,)))
 
 
-class Embedded:
-    """`EngineHandle` on an engine in this process, for one identity."""
-
-    def __init__(self, engine: Engine, by: Identity) -> None:
-        self._engine = engine
-        self._by = by
-
-    async def board(self) -> Board:
-        """Return every incident as it is now."""
-        return await self._engine.board()
-
-    def entries(self, after: int) -> AsyncIterator[Entry]:
-        """Follow the journal from `after` on, without end."""
-        return self._engine.entries(after)
-
-    async def submit(self, request: AnyRequest) -> Entry:
-        """Return the entry that answers the request."""
-        return await self._engine.submit(request, self._by)
-
-
 def _voided(request: ApproveRemedy, by: Identity, objections: str, *, now: ev.Event) -> Decision:
     """Refuse an approval that the guards object to, and let what is on offer be planned anew."""
     refused = ev.ApprovalRefused(

@@ -23,7 +23,7 @@ from petops.domain.events import AlarmTurnedAway, Entry
 from petops.domain.incident import Incident
 from petops.domain.requests import ReportAlarm
 from petops.domain.subject import ClusterName, Kind, Subject
-from petops.engine.engine import Embedded
+from petops.engine.embedded import Embedded
 from petops.errors import PetopsError, RefusedError, UsageError
 from petops.journal.memory import MemoryJournal
 from petops.lab.children import beside, listening_socket

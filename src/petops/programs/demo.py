@@ -18,7 +18,7 @@ from petops.domain.evidence import PodScope, Signal, Window
 from petops.domain.incident import Incident
 from petops.domain.phases import AT_REST, Phase
 from petops.domain.requests import ApproveRemedy
-from petops.engine.engine import Embedded
+from petops.engine.embedded import Embedded
 from petops.errors import PetopsError, SourceError
 from petops.lab.running import Lab
 from petops.lab.world import World

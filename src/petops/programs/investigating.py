@@ -15,7 +15,7 @@ from petops.domain.alarm import Alarm, AlarmState
 from petops.domain.events import AlarmTurnedAway, Entry
 from petops.domain.incident import Incident
 from petops.domain.requests import ReportAlarm
-from petops.engine.engine import Embedded
+from petops.engine.embedded import Embedded
 from petops.errors import RefusedError, UsageError
 from petops.journal.sqlite import SqliteJournal
 from petops.ports import EngineHandle
