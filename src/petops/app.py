@@ -27,9 +27,11 @@ from petops.errors import SourceError, UsageError
 from petops.mcp_server.answers import Limits
 from petops.mcp_server.client import PrometheusAccess, PrometheusHttp
 from petops.mcp_server.server import build_server
+from petops.mcp_server.sigv4 import SigV4, region_of
 from petops.ports import Clock, Journal, Metrics
 from petops.sources.kubernetes import KubernetesCluster
 from petops.sources.kubernetes_calls import AioCalls, open_calls
+from petops.sources.kubernetes_site import KubernetesSite
 from petops.sources.mcp_caller import McpCaller, McpUrl, Target
 from petops.sources.metrics_missing import MetricsMissing
 from petops.sources.prometheus_mcp import PrometheusMcp
@@ -118,6 +120,7 @@ async def running_engine(
             cluster=cluster,
             metrics=metrics,
             actuator=KubernetesActuator(calls),
+            site=KubernetesSite(calls, cluster.name),
             assess=assessed,
             new_id=lambda: str(uuid.uuid4()),
             rules=_rules(settings),
@@ -201,10 +204,30 @@ def prometheus_client(settings: Settings) -> PrometheusHttp:
     prometheus = settings.prometheus
     if not prometheus.url:
         raise UsageError("no Prometheus is set", hint="set PROMETHEUS_URL, or prometheus.url")
+    region = prometheus.sigv4_region or region_of(prometheus.url)
     access = PrometheusAccess(
-        url=prometheus.url, token=prometheus.token, timeout_seconds=prometheus.timeout_seconds
+        url=prometheus.url,
+        user=prometheus.user,
+        password=prometheus.password,
+        token=prometheus.token,
+        auth=SigV4(region) if region else None,
+        headers=_headers(prometheus.headers),
+        timeout_seconds=prometheus.timeout_seconds,
     )
     return PrometheusHttp(access)
+
+
+def _headers(given: tuple[str, ...]) -> dict[str, str]:
+    """Return `Name: value` lines as headers; raise UsageError for what is none."""
+    found = {}
+    for line in given:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip() or not line.isprintable():
+            raise UsageError(
+                f"{name.strip()[:40]!r} is no header", hint="prometheus.headers has Name: value"
+            )
+        found[name.strip()] = value.strip()
+    return found
 
 
 def mapping_rules(settings: Settings) -> tuple[MappingRule, ...]:

@@ -51,6 +51,18 @@ class PrometheusSettings:
 
     url: str = _set("", "PROMETHEUS_URL", "PETOPS_PROMETHEUS_URL", about="Prometheus' address")
     token: str = _set("", "PETOPS_PROMETHEUS_TOKEN", about="bearer token", secret=True)
+    user: str = _set("", "PETOPS_PROMETHEUS_USER", about="user, for basic authentication")
+    password: str = _set(
+        "", "PETOPS_PROMETHEUS_PASSWORD", about="password of that user", secret=True
+    )
+    headers: tuple[str, ...] = _set(
+        (), "PETOPS_PROMETHEUS_HEADERS", about="further headers, as X-Scope-OrgID: tenant"
+    )
+    sigv4_region: str = _set(
+        "",
+        "PETOPS_PROMETHEUS_SIGV4_REGION",
+        about="region to sign requests for; Amazon's own addresses need no setting",
+    )
     mcp_command: str = _set(
         "", "PETOPS_MCP_COMMAND", about="MCP server over stdio; empty: petops' own, built in"
     )
