@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
 from petops import __version__
@@ -26,11 +23,15 @@ from petops.mcp_server.answers import (
     Targets,
 )
 from petops.mcp_server.client import PrometheusHttp
+from petops.mcp_server.gate import Gate, told
+from petops.mcp_server.own_metrics import OwnMetrics
+from petops.mcp_server.question_tools import QuestionTools
 
 NAME = "petops-prometheus"
 INSTRUCTIONS = (
-    "Reads one Prometheus. Nothing here changes anything. Values are strings (NaN and +Inf occur), "
-    "times are Unix seconds. Where `leftOff` stands in an answer, the answer is incomplete."
+    "Reads one Prometheus. Nothing here changes anything. `ask` takes questions in words; the "
+    "other tools take PromQL. Values are strings (NaN and +Inf occur), times are Unix seconds. "
+    "Where `leftOff` stands in an answer, the answer is incomplete."
 )
 MOST_TEXT_SAMPLES = 5_000  # past that, text that repeats the structured answer helps no reader
 
@@ -38,39 +39,13 @@ Query = Annotated[str, Field(description="PromQL expression")]
 Moment = Annotated[str, Field(description="RFC 3339 or Unix seconds")]
 
 
-class Gate:
-    """Lets a limited number of queries through at once; who waits too long hears why."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._places = asyncio.Semaphore(limits.concurrent_queries)
-
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Hold a place for the block; tell what goes wrong in it as the tool's own error."""
-        try:
-            async with asyncio.timeout(self._limits.queue_seconds):
-                await self._places.acquire()
-        except TimeoutError:
-            raise ToolError(
-                f"{self._limits.concurrent_queries} queries are under way and none has ended "
-                f"within {self._limits.queue_seconds:g} s; try again"
-            ) from None
-        try:
-            yield
-        except SourceError as exc:
-            raise ToolError(f"{exc.message} ({exc.hint})" if exc.hint else exc.message) from exc
-        finally:
-            self._places.release()
-
-
 class Tools:
     """The tools of one Prometheus. Their docstrings are what a client reads."""
 
-    def __init__(self, client: PrometheusHttp, limits: Limits) -> None:
+    def __init__(self, client: PrometheusHttp, limits: Limits, gate: Gate) -> None:
         self._client = client
         self._limits = limits
-        self._gate = Gate(limits)
+        self._gate = gate
 
     async def health_check(self) -> Annotated[CallToolResult, Health]:
         """Say whether this server runs and its Prometheus answers."""
@@ -141,9 +116,12 @@ class Tools:
             return told(answers.targets(await self._client.targets(), self._limits))
 
 
-def build_server(client: PrometheusHttp, limits: Limits) -> MCPServer[Any]:
+def build_server(
+    client: PrometheusHttp, limits: Limits, own_metrics: OwnMetrics | None = None
+) -> MCPServer[Any]:
     """Return the MCP server on a Prometheus; it neither opens nor closes `client`."""
-    tools = Tools(client, limits)
+    gate = Gate(limits)
+    tools, questions = Tools(client, limits, gate), QuestionTools(client, limits, gate)
     with _root_logger_left_alone():
         server: MCPServer[Any] = MCPServer(NAME, version=__version__, instructions=INSTRUCTIONS)
     for title, tool in (
@@ -153,6 +131,11 @@ def build_server(client: PrometheusHttp, limits: Limits) -> MCPServer[Any]:
         ("Metric names", tools.list_metrics),
         ("Metric metadata", tools.get_metric_metadata),
         ("Scrape targets", tools.get_targets),
+        ("A question in words", questions.ask),
+        ("PromQL in words", questions.explain_query),
+        ("What is unusual", questions.detect_anomalies),
+        ("Compare", questions.compare),
+        ("What can be asked", questions.suggest_queries),
     ):
         hints = ToolAnnotations(
             title=title,
@@ -161,16 +144,9 @@ def build_server(client: PrometheusHttp, limits: Limits) -> MCPServer[Any]:
             idempotent_hint=True,
             open_world_hint=True,
         )
-        server.add_tool(tool, title=title, annotations=hints)
+        counted = own_metrics.measured(tool) if own_metrics else tool
+        server.add_tool(counted, title=title, annotations=hints)
     return server
-
-
-def told(answer: Mapping[str, Any]) -> CallToolResult:
-    """Return an answer as structure, and as text for clients that read nothing else."""
-    text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
-    return CallToolResult(
-        content=[TextContent(type="text", text=text)], structured_content=dict(answer)
-    )
 
 
 def told_query(answer: QueryAnswer) -> CallToolResult:
@@ -184,9 +160,7 @@ def told_query(answer: QueryAnswer) -> CallToolResult:
         f"{answer['resultType']} of {len(answer['result'])} series with {samples} samples: too "
         "long as text. It stands in structuredContent; or select fewer series or a shorter time."
     )
-    return CallToolResult(
-        content=[TextContent(type="text", text=text)], structured_content=dict(answer)
-    )
+    return told(answer, text)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Serves the MCP server over stdio, or over streamable HTTP with `/health`."""
+"""Serves the MCP server over stdio, or over streamable HTTP with `/health` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from petops.errors import PetopsError, SourceError, UsageError
 from petops.mcp_server.answers import Limits
 from petops.mcp_server.client import PrometheusHttp
+from petops.mcp_server.own_metrics import OwnMetrics
 from petops.mcp_server.server import build_server
 
 PATH = "/mcp"
 HEALTH = "/health"
+METRICS = "/metrics"
 SHUTDOWN_SECONDS = 1
 MOST_PORT = 65_535
 BACKLOG = 128
@@ -97,12 +99,17 @@ def http_app(
                 f"serving on {host} needs the host names that clients use",
                 hint="give each as an allowed host",
             )
-    server = build_server(client, limits)
+    own_metrics = OwnMetrics()
+    server = build_server(client, limits, own_metrics)
 
     async def health(_: Request) -> Response:
         return await _health(client)
 
+    async def metrics(_: Request) -> Response:
+        return own_metrics.response()
+
     server.custom_route(HEALTH, methods=["GET"])(health)
+    server.custom_route(METRICS, methods=["GET"])(metrics)
     hosts = (*allowed_hosts, *(_LOOPBACK_HOSTS if is_loopback(host) else ()))
     app = server.streamable_http_app(
         streamable_http_path=PATH, host=host, transport_security=_security(hosts)

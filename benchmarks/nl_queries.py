@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""How many questions in words are answered rightly, on two worlds: prints JSON.
+
+By default each world's questions go through one process (`--batch`); with `--single` each starts
+`petops ask` anew, as the shared scorer does by default.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+HERE: Final = Path(__file__).resolve().parent
+ROOT: Final = HERE.parent
+QUESTIONS: Final = HERE / "nl_queries"
+PETOPS: Final = Path(sys.executable).with_name("petops")
+WORLDS: Final = {"dev": ("world", "dev.jsonl"), "own": ("other_world", "own.jsonl")}
+BATCH: Final = f"{PETOPS} ask --json --batch --time {{time}} --prometheus-url {{url}}"
+SINGLE: Final = f"{PETOPS} ask --json --time {{time}} --prometheus-url {{url}} -- {{question}}"
+
+
+def scored(world: str, questions: str, *, single: bool) -> dict[str, Any]:
+    """Run the scorer on one world; return accuracy, in all and by tag, and the seconds it took."""
+    option = ("--command", SINGLE) if single else ("--batch-command", BATCH)
+    command = [sys.executable, str(QUESTIONS / "score.py"), str(QUESTIONS / questions), *option]
+    began = time.perf_counter()
+    done = subprocess.run(  # noqa: S603 - our own program
+        command, capture_output=True, text=True, check=False, env=_environment(world)
+    )
+    rows = re.findall(r"^(\S+)\s+([\d.]+) \((\d+)/(\d+)\)$", done.stdout, re.MULTILINE)
+    tags = {name.rstrip(":"): [int(good), int(every)] for name, _, good, every in rows}
+    good, every = tags.pop("accuracy", (0, 0))
+    return {
+        "accuracy": round(good / every, 4) if every else None,
+        "right": good,
+        "questions": every,
+        "tags": tags,
+        "seconds": round(time.perf_counter() - began, 2),
+        **({} if every else {"error": done.stderr[-500:]}),
+    }
+
+
+def _environment(world: str) -> dict[str, str]:
+    """Return the environment in which prometheus and promtool are found."""
+    program = PETOPS.with_name("prometheus")
+    folders = [str(program.parent), str(program.resolve().parent), os.environ.get("PATH", "")]
+    return {**os.environ, "NL_WORLD": world, "PATH": os.pathsep.join(folders)}
+
+
+def main() -> int:
+    """Print the figures of both worlds; fail below 0.95 on either."""
+    single = "--single" in sys.argv[1:]
+    found = {name: scored(*world, single=single) for name, world in WORLDS.items()}
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    return 0 if all((one["accuracy"] or 0) >= 0.95 for one in found.values()) else 1  # noqa: PLR2004
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The words that a question may be made of: what they mean, or that they mean nothing here.
+
+A word that stands in none of these tables, and is no name in this Prometheus, is not understood,
+and a question with it is refused: "gpu utilization" must not be answered with the processor's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+from petops.mcp_server.question.lexicon import HARMLESS, MEANINGS
+from petops.mcp_server.question.words import Spelling
+
+LEMMAS: Final[Mapping[str, str]] = dict.fromkeys(HARMLESS.split(), "") | {
+    word: lemma for lemma, words in reversed(tuple(MEANINGS.items())) for word in words.split()
+}
+
+KIND_LEMMAS: Final = frozenset(
+    {"pod", "service", "deployment", "namespace", "node", "container", "hpa"}
+)
+
+# Several words that mean one thing, before the words are looked at one by one.
+_PHRASES: Final = tuple(
+    (re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])"), put)
+    for pattern, put in (
+        (r"horizontal pod autoscalers?", "hpa"),
+        (r"working sets?", "workingset"),
+        (r"(?:out[- ]of[- ]memory|oom)[- ]kill(?:s|ed|ings?)?", "oom"),
+        (r"crash[- ]?loop(?:ing|s|ed)?(?: ?back ?off)?", "crash"),
+        (r"(?:run(?:s|ning)?|be|go(?:es|ing)?|ran) out of memory", "runout memory"),
+        (r"(?:hit|get)s? oom", "runout memory"),
+        (r"(?:run(?:s|ning)?|ran) out of", "runout"),
+        (r"run(?:s|ning)? out", "runout"),
+        (r"(?:at|in) (?:risk|danger) of (?:being |getting )?(?:an )?oom(?:ing)?", "runout memory"),
+        (r"(?:about|going|likely) to (?:be |get )?oom|close to (?:an )?oom", "runout memory"),
+        (r"at (?:risk|danger) of", "runout"),
+        (r"out of memory", "oom"),
+        (r"(?<=than )once|(?<=least )once", "1"),
+        (r"(?<=than )twice|(?<=least )twice", "2"),
+        (r"at least|no less than|no fewer than|minimum of|>=", "atleast"),
+        (r"at most|no more than|up to|maximum of|<=", "atmost"),
+        (r"(?:more|greater|higher|larger|bigger|longer) than|in excess of", "over"),
+        (r"less than|fewer than|lower than|smaller than|shorter than", "below"),
+        (r"slower than|worse than", "slow over"),
+        (r"faster than|better than", "latency below"),
+        (r"(?:queries|calls|hits) per second|(?:requests?|reqs?|hits)/s(?:ec)?", "request rate"),
+        (r"(?:requests?|reqs?|hits)/min(?:ute)?", "request rate perminute"),
+        (r"(?:response|reply|service) times?|response latency|request durations?", "latency"),
+        (r"how long (?:do|does|are|is|did)", "latency"),
+        (r"how (?:quickly|fast) (?:do|does|did) (?=.*\b(?:respond|answer|reply))", "latency"),
+        (r"not (?:yet )?ready", "notready"),
+        (r"not (?:currently )?running", "notrunning"),
+        (r"(?:not )?being (?=throttled)", ""),
+        (r"number of|count of|the count|total number of|no\. of", "many"),
+        (r"how many times|how often", "often"),
+        (r"how many", "many"),
+        (r"(?:is|are) going to|gonna", "will"),
+        (r"how much", "much"),
+        (r"right now|at the moment|at present|as of now|presently|just now", "now"),
+        (r"(?:going|anything|something|what'?s|acting|looks?|behaving) (?:wrong|off)", "anomaly"),
+        (r"out of the ordinary|not normal|stands? out|standing out", "anomaly"),
+        (r"per cent", "%"),
+        (r"over time", "trend"),
+        (r"time series", "trend"),
+        (r"disk i/?o", "disk io"),
+        (r"max(?:ed|ing)? out", "atmax"),
+        (r"at (?:its|their|the) (?:max(?:imum)?|limit|ceiling)(?: replicas?| size)?", "atmax"),
+        (r"at max(?:imum)?(?: replicas?)?|scaled to the max", "atmax"),
+        (r"percent of|% of", "% of"),
+        (r"(?:per|a|each|every) sec(?:ond)?|/ ?s(?:ec(?:ond)?)?", "persecond"),
+        (r"(?:per|a|each|every) min(?:ute)?|/ ?min(?:ute)?", "perminute"),
+        (r"(?:per|an|each|every) h(?:ou)?r", "perhour"),
+        (r"(?:broken down|grouped|split) by|(?:for|of|on|in) (?:each|every)", "per"),
+        (r"in use", "usage"),
+        (r"http status(?: codes?)?|status codes?", "code"),
+        (r"the same", ""),
+        (r"used up", "usage"),
+        (r"set (?:to|at|on|for)", ""),
+        (r"(?:for|of|by) all|across all|over all|across the|for the whole|for every", "across all"),
+    )
+)  # fmt: skip
+_MARKS: Final = frozenset(
+    {"runout", "notrunning", "atmax", "persecond", "perminute", "perhour", "often", "risk"}
+)
+
+
+def with_phrases(text: str) -> str:
+    """Return lower-case text with its set phrases as single words."""
+    for pattern, put in _PHRASES:
+        text, count = pattern.subn(f" {put} ", text)
+        if count:
+            text = " ".join(text.split())
+    return text
+
+
+def meaning(word: str) -> str | None:
+    """Return a word's lemma, empty where it means nothing here, None where it is not known."""
+    return word if word in _MARKS else LEMMAS.get(word)
+
+
+def corrected(word: str) -> str | None:
+    """Return the one known word that a mistyped one can be."""
+    near = _spelling().near(word)
+    lemmas = {LEMMAS[one] for one in near}
+    return near[0] if len(lemmas) == 1 else None
+
+
+@cache
+def _spelling() -> Spelling:
+    return Spelling(tuple(LEMMAS))
