@@ -21,6 +21,11 @@ NAMES = {
     Signal.MEMORY_LIMIT_BYTES: "container_spec_memory_limit_bytes",
     Signal.STARTED_SECONDS: "container_start_time_seconds",
     Signal.REQUESTS_TOTAL: "http_requests_total",
+    Signal.REQUEST_SECONDS_TOTAL: "http_request_duration_seconds_sum",
+    Signal.REQUEST_DURATIONS_TOTAL: "http_request_duration_seconds_count",
+    Signal.CPU_SECONDS_TOTAL: "container_cpu_usage_seconds_total",
+    Signal.CPU_PERIODS_TOTAL: "container_cpu_cfs_periods_total",
+    Signal.CPU_THROTTLED_PERIODS_TOTAL: "container_cpu_cfs_throttled_periods_total",
 }
 
 

@@ -19,7 +19,8 @@ from petops.config import Loaded, Settings, load
 from petops.domain.alarm import Alarm, Assessment, Category
 from petops.domain.alarm_mapping import AlarmMapping, MappingRule
 from petops.domain.assessment import AssessmentRules, CategoryRule, assess
-from petops.domain.policy import Identity, Rules
+from petops.domain.policy import OURSELVES, Identity, Mode, Rules
+from petops.domain.policy_tables import approval_rules, freezes, people
 from petops.domain.subject import ClusterName, Kind
 from petops.engine.engine import Engine
 from petops.engine.surroundings import Surroundings
@@ -159,13 +160,32 @@ def connected(settings: Settings, calls: AioCalls) -> ClusterName:
 
 
 def _rules(settings: Settings) -> Rules:
-    engine = settings.engine
+    engine, repair = settings.engine, settings.repair
     return Rules(
         window=timedelta(minutes=engine.window_minutes),
         approval_expires=timedelta(minutes=engine.approval_minutes),
         recovery_deadline=timedelta(minutes=engine.recovery_minutes),
         protected_namespaces=frozenset(engine.protected_namespaces),
+        mode=_mode(repair.mode),
+        approvals=approval_rules(settings.approval),
+        people=(*people(settings.person), *OURSELVES),
+        freezes=freezes(settings.freeze),
+        auto_namespaces=repair.auto_namespaces,
+        take_back_namespaces=repair.take_back_namespaces,
+        break_glass=repair.break_glass,
+        acts_an_hour=repair.acts_an_hour,
+        acts_an_hour_on_workload=repair.acts_an_hour_on_one,
+        gitops_allowed=repair.gitops_allowed,
+        drain_empty_dir=repair.drain_empty_dir,
+        drain_deadline=timedelta(minutes=repair.drain_minutes),
     )
+
+
+def _mode(text: str) -> Mode:
+    try:
+        return Mode(text)
+    except ValueError:
+        raise UsageError(f"repair.mode is act or observe, not {text[:40]!r}") from None
 
 
 async def _metrics(settings: Settings, stack: AsyncExitStack) -> Metrics:

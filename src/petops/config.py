@@ -102,6 +102,35 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepairSettings:
+    """What petops may change, and what it asks nobody for."""
+
+    mode: str = _set(
+        "act", "PETOPS_MODE", about="act, or observe: nothing is changed, and all is recorded"
+    )
+    auto_namespaces: tuple[str, ...] = _set(
+        (), "PETOPS_AUTO_NAMESPACES", about="where green changes are approved by policy"
+    )
+    take_back_namespaces: tuple[str, ...] = _set(
+        (), "PETOPS_TAKE_BACK_NAMESPACES", about="where what did not help is taken back unasked"
+    )
+    break_glass: bool = _set(
+        True, "PETOPS_BREAK_GLASS", about="whether one may approve alone what needs two"
+    )
+    acts_an_hour: int = _set(6, "PETOPS_ACTS_AN_HOUR", about="most changes an hour, in all")
+    acts_an_hour_on_one: int = _set(
+        3, "PETOPS_ACTS_AN_HOUR_ON_ONE", about="most changes an hour to one workload or node"
+    )
+    gitops_allowed: tuple[str, ...] = _set(
+        (), "PETOPS_GITOPS_ALLOWED", about="owners whose objects are changed all the same: Helm"
+    )
+    drain_empty_dir: bool = _set(
+        False, "PETOPS_DRAIN_EMPTY_DIR", about="whether a drain may lose what is in an emptyDir"
+    )
+    drain_minutes: float = _set(15.0, "PETOPS_DRAIN_MINUTES", about="how long a drain may take")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonSettings:
     """How the headless engine serves."""
 
@@ -121,9 +150,13 @@ class Settings:
     prometheus: PrometheusSettings = field(default_factory=PrometheusSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
+    repair: RepairSettings = field(default_factory=RepairSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     mapping: tuple[Mapping[str, Any], ...] = ()
     assessment: tuple[Mapping[str, Any], ...] = ()
+    approval: tuple[Mapping[str, Any], ...] = ()
+    person: tuple[Mapping[str, Any], ...] = ()
+    freeze: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def journal_path(self) -> Path:
@@ -136,8 +169,8 @@ class Settings:
         return self.journal_path.with_suffix(".sock")
 
 
-_SECTIONS = ("cluster", "journal", "prometheus", "alarms", "engine", "daemon")
-_RULES = ("mapping", "assessment")
+_SECTIONS = ("cluster", "journal", "prometheus", "alarms", "engine", "repair", "daemon")
+_RULES = ("mapping", "assessment", "approval", "person", "freeze")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,13 +293,23 @@ def _value(given: Any, default: Any, where: str) -> Any:
         if isinstance(default, tuple):
             parts = given.split(",") if isinstance(given, str) else given
             return tuple(str(part).strip() for part in parts if str(part).strip())
-        if isinstance(default, bool) or not isinstance(default, int | float):
+        if isinstance(default, bool):
+            return _switch(given, where)
+        if not isinstance(default, int | float):
             if isinstance(given, str):
                 return given
             raise UsageError(f"{where} must be text, not {type(given).__name__}")
         return type(default)(given)
     except (TypeError, ValueError):
         raise UsageError(f"{where} must be a number, not {str(given)[:40]!r}") from None
+
+
+def _switch(given: Any, where: str) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    found = words.get(str(given).casefold())
+    if found is None:
+        raise UsageError(f"{where} must be true or false, not {str(given)[:40]!r}")
+    return found
 
 
 def _rules(document: Mapping[str, Any], name: str, file: Path) -> tuple[Mapping[str, Any], ...]:

@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from petops.domain.change import Act, DryRun
+from petops.domain.change import Act, DryRun, Progress
 from petops.domain.events import Entry, Event
 from petops.domain.evidence import Asked, PodScope, Readings, Signal, Window
 from petops.domain.facts import NodeConditions, Pod, Rollouts
 from petops.domain.incident import Board
+from petops.domain.objects import (
+    Autoscalers,
+    Evictions,
+    JobRun,
+    LastWords,
+    ObjectEvents,
+    Quotas,
+    ServiceEndpoints,
+)
+from petops.domain.policy import Account
 from petops.domain.requests import AnyRequest
 from petops.domain.subject import ClusterName, Kind, Subject
+from petops.domain.terrain import NodeSite, Permission, Room
+from petops.domain.traces import LogLine, ServiceGraph, Trace, TraceSummary, Wanted
 from petops.errors import ForbiddenError, NotThereError, SourceError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -89,6 +101,7 @@ RESOURCES: Final[Mapping[Kind, str]] = {
     Kind.POD: "/api/v1/namespaces/{namespace}/pods",
     Kind.SERVICE: "/api/v1/namespaces/{namespace}/services",
     Kind.NODE: "/api/v1/nodes",
+    Kind.AUTOSCALER: "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
 }
 """Where the Kubernetes API keeps each kind; what reads and what acts agree on it here."""
 
@@ -177,7 +190,10 @@ class Cluster(Protocol):
         """Return the revisions of a Deployment."""
 
     async def nodes(self, names: Sequence[str], namespace: str) -> Told[NodeConditions]:
-        """Return the conditions of these nodes, and the namespace's evicted pods."""
+        """Return the conditions of these nodes, and the namespace's evicted pods.
+
+        Without names: of all nodes that are cordoned, not ready or short of something.
+        """
 
     async def workload(self, subject: Subject) -> Told[WorkloadState]:
         """Return a workload as it is now."""
@@ -185,8 +201,67 @@ class Cluster(Protocol):
     async def headroom(self, subject: Subject) -> Told[Headroom]:
         """Return what disruption budgets, nodes and quota leave."""
 
+    async def events(self, about: Sequence[Subject]) -> Told[ObjectEvents]:
+        """Return the latest events about these objects, no more than can be read at a glance."""
+
+    async def evictions(self, namespace: str) -> Told[Evictions]:
+        """Return the kubelets' evictions, in the whole cluster where that may be read."""
+
+    async def last_words(self, pod: Subject, container: str) -> Told[LastWords]:
+        """Return the end of the log of the container's last run, else of its present one."""
+
+    async def services(self, subject: Subject) -> Told[ServiceEndpoints]:
+        """Return the Services in front of a workload, or those that just miss it, or a Service."""
+
+    async def autoscalers(self, subject: Subject) -> Told[Autoscalers]:
+        """Return the autoscalers of a workload."""
+
+    async def quotas(self, namespace: str) -> Told[Quotas]:
+        """Return the namespace's quotas."""
+
+    async def job(self, subject: Subject) -> Told[JobRun]:
+        """Return a Job as its status tells."""
+
+    async def nearby(self, namespace: str) -> Told[tuple[Pod, ...]]:
+        """Return the namespace's pods, the first thousand at most."""
+
     async def whoami(self) -> str:
         """Return the user that Kubernetes says we are."""
+
+
+class Site(Protocol):
+    """What stands around a change before it is made."""
+
+    async def room(self, subject: Subject) -> Room:
+        """Return what stands around a workload or node; a part that cannot be read is None."""
+
+    async def node(self, subject: Subject) -> NodeSite:
+        """Return a node with the pods on it; raise SourceError where it cannot be read."""
+
+    async def may(self, permission: Permission, by: Account | None) -> bool:
+        """Say whether somebody may; None is petops itself. Raise SourceError where nobody tells."""
+
+
+class Traces(Protocol):
+    """Requests as they went through the services. Each call raises SourceError."""
+
+    async def find(self, wanted: Wanted, window: Window) -> Told[tuple[TraceSummary, ...]]:
+        """Return requests in brief."""
+
+    async def whole(self, ids: Sequence[str]) -> Told[tuple[Trace, ...]]:
+        """Return requests with all their segments; those that are gone are left out."""
+
+    async def graph(self, window: Window) -> Told[ServiceGraph]:
+        """Return who called whom, how often and how long."""
+
+
+class Logs(Protocol):
+    """What containers wrote."""
+
+    async def lines(
+        self, scope: PodScope, window: Window, *, containing: str = "", limit: int = 200
+    ) -> Told[tuple[LogLine, ...]]:
+        """Return lines of some pods, newest first; raise SourceError."""
 
 
 class Actuator(Protocol):
@@ -211,9 +286,22 @@ class Actuator(Protocol):
     async def was_applied(self, change: Act, act: str) -> bool:
         """Look whether the object carries `act`; raise SourceError if it cannot be read."""
 
+    async def advance(self, change: Act, act: str) -> Progress:
+        """Do the next step of a change that goes on pod by pod; say what is left.
+
+        It looks first, so that it goes on where it was. Raises as `apply` does.
+        """
+
 
 class Journal(Protocol):
     """Entries, in order, for good."""
+
+    @property
+    def token(self) -> int:
+        """The fencing token: above that of every engine that held the journal before.
+
+        Once a later engine holds it, `append` raises SupersededError.
+        """
 
     async def append(
         self, incident: str, expected: int, events: Sequence[Event]

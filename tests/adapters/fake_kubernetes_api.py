@@ -26,8 +26,12 @@ FOLDERS = {
     "jobs": "/apis/batch/v1/namespaces/{}/jobs",
     "pdb": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
     "nodes": "/api/v1/nodes",
+    "endpointslices": "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices",
+    "hpa": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
+    "node-events": "/api/v1/namespaces/{}/events",
 }
 ALL_PODS = "/api/v1/pods"
+ALL = (ALL_PODS, "/api/v1/events")
 Json = Any
 
 
@@ -58,7 +62,10 @@ class FakeApi:
         self.before_patch: Callable[[Json], object] = lambda found: None
         self.version = 10_000
         self.page: int | None = None
+        self.logs: dict[str, str] = {}
         for case in cases:
+            for log in (RECORDINGS / case).glob("logs/*.log"):
+                self.logs[log.stem] = log.read_text()
             for what in FOLDERS:
                 if (RECORDINGS / case / f"{what}.json").exists():
                     self.add(what, recorded(case, what))
@@ -87,18 +94,21 @@ class FakeApi:
             if isinstance(said, Exception):
                 raise said
             return said
+        if path.endswith("/log"):
+            return self._log(path.split("/")[-2], query)
         folder, _, name = path.rpartition("/")
         found = self.objects.get(folder, {}).get(name)
         if found is not None:
             return self._patch(found, query, body) if method == "PATCH" else answer(found)
-        if any(re.fullmatch(one.format("[^/]+"), path) for one in (*FOLDERS.values(), ALL_PODS)):
+        if any(re.fullmatch(one.format("[^/]+"), path) for one in (*FOLDERS.values(), *ALL)):
             return self._list(path, query)
         return status(404, f'"{name}" not found')
 
     def _list(self, path: str, query: Mapping[str, str]) -> ApiAnswer:
         where = [path]
-        if path == ALL_PODS:
-            where = [one for one in self.objects if one.endswith("/pods")]
+        if path in ALL:
+            kind = path.rpartition("/")[2]
+            where = [one for one in self.objects if one.endswith(f"/{kind}")]
         every = [item for one in where for item in self.objects.get(one, {}).values()]
         items = [one for one in every if _matches(one, query)]
         start, metadata = int(query.get("continue", "0")), {"resourceVersion": "1"}
@@ -106,6 +116,15 @@ class FakeApi:
         if end < len(items):
             metadata["continue"] = str(end)
         return answer({"kind": "List", "metadata": metadata, "items": items[start:end]})
+
+    def _log(self, pod: str, query: Mapping[str, str]) -> ApiAnswer:
+        before = "_previous" if query.get("previous") == "true" else ""
+        text = self.logs.get(f"{pod}_{query.get('container')}{before}")
+        if text is None:
+            return status(400, f'previous terminated container in pod "{pod}" not found')
+        lines = text.splitlines(keepends=True)[-int(query.get("tailLines", "1000")) :]
+        body = "".join(line.partition(" ")[2] if line[:2] == "20" else line for line in lines)
+        return ApiAnswer(status=200, body=body[: int(query.get("limitBytes", "1000000"))])
 
     def _patch(self, found: Json, query: Mapping[str, str], patch: Json) -> ApiAnswer:
         self.before_patch(found)

@@ -197,8 +197,8 @@ async def test_a_damaged_page_is_an_error_and_no_crash(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(8192)
         file.write(b"\xff" * 65_536)
-    async with SqliteJournal.open(path) as journal:
-        with pytest.raises(JournalError, match="damaged"):
+    with pytest.raises(JournalError, match="damaged"):
+        async with SqliteJournal.open(path) as journal:
             await journal.read(0)
 
 

@@ -216,7 +216,16 @@ async def test_a_workload() -> None:
     told = await cluster(FakeApi("rollout-undone")).workload(subject("web", "rollout"))
     assert (told.value.desired_replicas, told.value.ready_replicas) == (3, 2)
     with pytest.raises(SourceError, match="no workload"):
-        await cluster(FakeApi()).workload(subject("node-a", kind=Kind.NODE))
+        await cluster(FakeApi()).workload(subject("web", "rollout", Kind.AUTOSCALER))
+
+
+async def test_a_node_is_no_workload_and_yet_has_a_state() -> None:
+    api = FakeApi("rollout-undone")
+    told = await cluster(api).workload(subject("node-a", kind=Kind.NODE))
+    assert (told.value.template, told.value.is_rolled_out) == ('{"spec":{}}', True)
+    api.one("/api/v1/nodes/node-a")["spec"]["unschedulable"] = True
+    told = await cluster(api).workload(subject("node-a", kind=Kind.NODE))
+    assert told.value.template == '{"spec":{"unschedulable":true}}'
 
 
 async def test_headroom() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from petops.domain.change import canonical
 from petops.domain.facts import Stop
 from petops.domain.subject import Kind, Subject
+from petops.sources.kubernetes_owners import managed_by
 from petops.sources.kubernetes_room import least_disruptions, least_quota
 from petops.sources.kubernetes_shapes import (
     is_selected,
@@ -23,7 +24,6 @@ from petops.sources.kubernetes_shapes import (
 )
 from petops.sources.kubernetes_workloads import (
     current_since,
-    managed_by,
     rollouts_of,
     unavailable_at_most,
     workload_of,

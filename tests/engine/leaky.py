@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from petops.domain.change import (
     Act,
     DryRun,
+    Progress,
     RestartWorkload,
     SetMemoryLimit,
     UndoRollout,
@@ -16,7 +17,18 @@ from petops.domain.change import (
 )
 from petops.domain.evidence import Asked, PodScope, Readings, Sample, Series, Signal, Window
 from petops.domain.facts import Container, NodeConditions, Pod, Revision, Rollouts
+from petops.domain.objects import (
+    Autoscalers,
+    Evictions,
+    JobRun,
+    LastWords,
+    ObjectEvents,
+    Quotas,
+    ServiceEndpoints,
+)
+from petops.domain.policy import Account
 from petops.domain.subject import ClusterName, Subject
+from petops.domain.terrain import NodeRoom, NodeSite, Permission, Room
 from petops.errors import OutcomeUnknownError, SourceError, StaleError
 from petops.ports import Clock, Headroom, Told, WorkloadState
 from tests.recorded import CLUSTER, deployment
@@ -50,6 +62,23 @@ class LeakyCluster:
         self.fail: dict[str, list[Exception]] = {}
         self.lose_answer = False
         self.metrics_down = False
+        self.managed_by = ""
+        self.room_now = Room(
+            nodes=(
+                NodeRoom(
+                    name="node-a",
+                    cpu_milli=4000,
+                    memory_bytes=4096 * MIB,
+                    pods=50,
+                    is_open=True,
+                    whole_cpu_milli=8000,
+                ),
+            ),
+            quota={},
+            container_most={},
+            has_scaler=False,
+        )
+        self.denied: set[str] = set()
 
     @property
     def name(self) -> ClusterName:
@@ -143,6 +172,7 @@ class LeakyCluster:
             unavailable_at_most=0,
             template=canonical(self.template),
             is_rolled_out=True,
+            managed_by=self.managed_by,
         )
         return Told(value=state, asked=())
 
@@ -151,8 +181,54 @@ class LeakyCluster:
         room = Headroom(disruptions_allowed=1, node_bytes=4096 * MIB, quota_bytes=None)
         return Told(value=room, asked=())
 
+    async def events(self, about: Sequence[Subject]) -> Told[ObjectEvents]:
+        del about
+        return Told(value=ObjectEvents(occurrences=()), asked=())
+
+    async def evictions(self, namespace: str) -> Told[Evictions]:
+        del namespace
+        return Told(value=Evictions(occurrences=()), asked=())
+
+    async def last_words(self, pod: Subject, container: str) -> Told[LastWords]:
+        raise SourceError(f"{pod} has no log of {container}")
+
+    async def services(self, subject: Subject) -> Told[ServiceEndpoints]:
+        del subject
+        return Told(value=ServiceEndpoints(services=()), asked=())
+
+    async def autoscalers(self, subject: Subject) -> Told[Autoscalers]:
+        del subject
+        return Told(value=Autoscalers(found=()), asked=())
+
+    async def quotas(self, namespace: str) -> Told[Quotas]:
+        del namespace
+        return Told(value=Quotas(quotas=()), asked=())
+
+    async def job(self, subject: Subject) -> Told[JobRun]:
+        raise SourceError(f"{subject} is no Job")
+
+    async def nearby(self, namespace: str) -> Told[tuple[Pod, ...]]:
+        del namespace
+        return Told(value=(), asked=())
+
     async def whoami(self) -> str:
         return "tester"
+
+    async def room(self, subject: Subject) -> Room:
+        del subject
+        self._raise("room")
+        return self.room_now
+
+    async def node(self, subject: Subject) -> NodeSite:
+        raise SourceError(f"{subject} is not in this cluster")
+
+    async def may(self, permission: Permission, by: Account | None) -> bool:
+        del permission
+        self._raise("may")
+        return (by.user if by else "petops") not in self.denied
+
+    async def advance(self, change: Act, act: str) -> Progress:
+        raise AssertionError(f"{change} of {act} does not go on step by step")
 
     async def read(self, signal: Signal, scope: PodScope, window: Window) -> Readings:
         del scope

@@ -10,14 +10,28 @@ import pytest
 from petops.domain.events import Entry, Event
 from petops.domain.incident import Incident
 from petops.domain.phases import Phase
+from petops.domain.policy import Identity
 from petops.engine.engine import Engine
 from petops.journal.memory import MemoryJournal
+from tests.engine.fleet import Fleet
 from tests.engine.leaky import LeakyCluster
-from tests.engine.stage import Stage, offered
+from tests.engine.stage import NodeStage, Stage, offered
 
 pytestmark = pytest.mark.looptime
 
-CALLS = ("pods", "rollouts", "workload", "dry_run", "changed_since", "apply", "was_applied")
+CALLS = (
+    "pods",
+    "rollouts",
+    "workload",
+    "room",
+    "node",
+    "may",
+    "dry_run",
+    "changed_since",
+    "apply",
+    "was_applied",
+    "advance",
+)
 MOST_WRITES = 60
 MOST_CALLS = 400
 
@@ -64,6 +78,26 @@ class MortalCluster(LeakyCluster):
         await super().apply(change, act)  # type: ignore[arg-type]
         if self.dies_after_acting:
             self.dies_after_acting = False
+            raise Killed
+
+
+class MortalFleet(Fleet):
+    """Dies at one call, or just after one of its effects."""
+
+    calls = 0
+    dies_at = -1
+    effects = 0
+    dies_after_effect = -1
+
+    def _raise(self, method: str) -> None:
+        self.calls += 1
+        if self.calls == self.dies_at and method in CALLS:
+            raise Killed
+        super()._raise(method)
+
+    def _lose(self) -> None:
+        self.effects += 1
+        if self.effects == self.dies_after_effect:
             raise Killed
 
 
@@ -140,3 +174,77 @@ async def test_killed_just_after_having_acted() -> None:
     assert ended.applied is not None
     assert ended.applied.settled
     assert len(cluster.acts) == 1
+
+
+def mortal_drain() -> tuple[NodeStage, MortalJournal, MortalFleet]:
+    journal = MortalJournal()
+    stage = NodeStage("drain-node", journal=journal)
+    fleet = MortalFleet(stage.clock)
+    return NodeStage("drain-node", journal=journal, fleet=fleet), journal, fleet
+
+
+async def drained(stage: NodeStage, engine: Engine) -> Incident:
+    """Two people at work: they report, sign what is on offer, and wait for the end."""
+    if not (await engine.board()).incidents:
+        await stage.report(engine)
+    found = await stage.until(
+        engine, Phase.WAITING, Phase.REPAIRING, Phase.WATCHING, Phase.RECOVERED, Phase.VERIFIED
+    )
+    if found.phase is Phase.WAITING:
+        for user in ("alice", "bob"):
+            drain = offered(found, "drain-node")
+            await stage.approve(engine, drain, by=Identity(user=user, channel="socket"))
+    return await stage.until(engine, Phase.VERIFIED, Phase.FAILED)
+
+
+async def outlived(stage: NodeStage) -> tuple[Incident, int]:
+    deaths = 0
+    while True:
+        try:
+            async with stage.running() as engine:
+                return await drained(stage, engine), deaths
+        except* Killed:
+            deaths += 1
+        await asyncio.sleep(1)
+
+
+def drained_once(ended: Incident, fleet: Fleet, where: int) -> None:
+    assert ended.phase is Phase.VERIFIED, where
+    assert fleet.evicted == {"uid-0": 1, "uid-1": 1, "uid-2": 1}, where
+    assert [kind for _, kind in fleet.writes] == ["DrainNode"], where
+
+
+@pytest.mark.parametrize("stores_first", [False, True], ids=["before", "after"])
+async def test_a_drain_killed_at_each_journal_write(stores_first: bool) -> None:
+    deaths = 0
+    for write in range(1, MOST_WRITES):
+        stage, journal, fleet = mortal_drain()
+        journal.dies_at, journal.stores_first = write, stores_first
+        ended, died = await outlived(stage)
+        drained_once(ended, fleet, write)
+        deaths += died
+        if not died:
+            break
+    assert deaths >= 14
+
+
+async def test_a_drain_killed_at_each_call_out() -> None:
+    deaths = 0
+    for call in range(1, MOST_CALLS):
+        stage, _, fleet = mortal_drain()
+        fleet.dies_at = call
+        ended, died = await outlived(stage)
+        drained_once(ended, fleet, call)
+        deaths += died
+        if fleet.calls < call:
+            break
+    assert deaths >= 20
+
+
+async def test_a_drain_killed_just_after_each_effect() -> None:
+    for effect in range(1, 5):
+        stage, _, fleet = mortal_drain()
+        fleet.dies_after_effect = effect
+        ended, died = await outlived(stage)
+        assert died == 1
+        drained_once(ended, fleet, effect)

@@ -66,6 +66,15 @@ def test_a_warm_up_does_not_leak() -> None:
         assert not found.leaking, values
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_start_with_a_breath_after_it_does_not_leak(seed: int) -> None:
+    breath = wobble(9, 0.0, 0.6, seed)
+    values = [2.0, *(84.0 + 0.2 * index + one for index, one in enumerate(breath))]
+    found = growth(life(values))
+    assert found is not None
+    assert not found.leaking
+
+
 def test_a_saw_tooth_of_garbage_collection_does_not_leak() -> None:
     tooth = [100 + 8 * (index % 8) for index in range(45)]
     found = growth(life(tooth))

@@ -10,15 +10,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from petops.domain.alarm import Assessment, Category, Priority
 from petops.domain.diagnosis import Diagnosis, Weighs
 from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.facts import ContainerMemory
-from petops.engine.investigation import Inquiry, concluded, steps_of
+from petops.engine.investigation import Inquiry, concluded, steps_of, suspected
 from petops.playbooks import MODES
 from petops.playbooks.base import Case
 from petops.sources.kubernetes import KubernetesCluster
 from tests.adapters.fake_kubernetes_api import FakeApi
-from tests.recorded import CLUSTER, RecordedMetrics, alarm, deployment, memory
+from tests.recorded import CLUSTER, RecordedMetrics, alarm, deployment
 from tests.virtual import VirtualClock
 
 pytestmark = pytest.mark.looptime
@@ -32,11 +33,12 @@ async def diagnosed(
     *,
     metrics: RecordedMetrics | None = None,
     api: FakeApi | None = None,
+    category: Category = Category.MEMORY,
 ) -> tuple[Diagnosis, list[Answer | Unknown]]:
     subject = deployment(namespace, name)
     about = Case(
         alarm=alarm(subject, NOW),
-        assessment=memory(alarm(subject, NOW)),
+        assessment=Assessment(category=category, priority=Priority.P2, because="a test"),
         subject=subject,
         window=Window.before(NOW, timedelta(hours=3)),
     )
@@ -52,7 +54,7 @@ async def diagnosed(
         clock=VirtualClock(),
         report=report,
     )
-    modes = tuple(MODES.values())
+    modes = suspected(about, MODES.values())
     evidence = await inquiry.ask(steps_of(modes))
     unknowns = tuple(one for one in results if isinstance(one, Unknown))
     return concluded(about, modes, evidence, unknowns), results
@@ -68,8 +70,8 @@ async def test_the_leak_is_named_with_its_rate_and_the_revision_to_go_back_to() 
     assert cause.forecast is not None
     # The program keeps 3 MiB more every second.
     assert cause.forecast.growth_mib_per_minute == pytest.approx(180, rel=0.05)
-    assert cause.forecast.began_with_revision == 2
-    assert cause.forecast.good_revision == 1
+    assert cause.began_with_revision == 2
+    assert cause.good_revision == 1
     assert cause.remedies[0] == "undo-rollout"
 
 
@@ -86,7 +88,10 @@ async def test_the_leak_is_named_with_its_rate_and_the_revision_to_go_back_to() 
 )
 async def test_what_is_no_leak_is_not_called_one(case: str, namespace: str, name: str) -> None:
     diagnosis, results = await diagnosed(case, namespace, name)
-    assert diagnosis.cause is None
+    findings = [*([diagnosis.cause] if diagnosis.cause else []), *diagnosis.rivals]
+    assert diagnosis.cause is None or diagnosis.cause.mode != "memory-leak"
+    leak = [one for one in findings if one.mode == "memory-leak"]
+    assert all(one.verdict != "supported" for one in leak)
     assert diagnosis.because
     assert any(isinstance(one, Answer) and one.step == "affected-pods" for one in results)
 
@@ -141,3 +146,29 @@ async def test_every_row_says_what_was_asked_and_what_would_refute_it() -> None:
         if isinstance(one, Answer) and isinstance(one.fact, ContainerMemory)
     )
     assert len(lives.lifetimes) > 10
+
+
+async def test_recorded_throttling_is_named_though_no_latency_was_measured() -> None:
+    subject = deployment("throttle", "report-worker")
+    diagnosis, _ = await diagnosed("throttle", "throttle", "report-worker", category=Category.CPU)
+    assert diagnosis.cause is not None
+    assert diagnosis.cause.mode == "cpu-throttling"
+    assert diagnosis.cause.subject == subject
+    assert 0.5 <= diagnosis.cause.confidence < 0.75
+    assert any(
+        row.step == "request-latency" and row.weighs is Weighs.NOT_MEASURED
+        for row in diagnosis.cause.rows
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "namespace", "name"),
+    [
+        ("oomkill", "oomkill", "orders-api"),
+        ("crashloop", "crashloop", "payments"),
+        ("memory-pressure", "pressure", "api"),
+    ],
+)
+async def test_what_is_not_throttled_is_not_called_so(case: str, namespace: str, name: str) -> None:
+    diagnosis, _ = await diagnosed(case, namespace, name, category=Category.CPU)
+    assert diagnosis.cause is None or diagnosis.cause.mode != "cpu-throttling"

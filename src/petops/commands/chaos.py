@@ -49,11 +49,14 @@ def inject(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Let the server check it only.")
     ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Return once the fault's program runs.")
+    ] = False,
 ) -> None:
     """Start a fault: its manifest is applied, and nothing else is done."""
     from petops.programs import chaos as program
 
-    asyncio.run(program.injected(context.obj, scenario, ttl=ttl, dry_run=dry_run))
+    asyncio.run(program.injected(context.obj, scenario, ttl=ttl, dry_run=dry_run, wait=wait))
 
 
 @app.command()
@@ -72,7 +75,7 @@ def clean(
         typer.Argument(help="Only this one.", autocompletion=complete_scenario),
     ] = None,
 ) -> None:
-    """Take faults back; done twice it does no harm."""
+    """Take faults back, and say whether the service recovered; done twice it does no harm."""
     from petops.programs import chaos as program
 
     asyncio.run(program.cleaned(context.obj, scenario))

@@ -20,14 +20,30 @@ Because = Annotated[str, typer.Option("--because", help="Why; it stands in the r
 
 
 def approve(
-    context: typer.Context, incident: Incident, digest: Digest, attach: Attach = None
+    context: typer.Context,
+    incident: Incident,
+    digest: Digest,
+    break_glass: Annotated[
+        str, typer.Option(help="Approve alone what needs two people, for this reason.")
+    ] = "",
+    attach: Attach = None,
 ) -> None:
     """Approve a proposed change.
 
-    The change is made only if it is still exactly the one with this digest.
+    The change is made only if it is still exactly the one with this digest. A red one waits for a
+    second person, unless you break the glass: everybody is told who did, and why.
     """
-    from petops.domain.requests import ApproveRemedy
+    from petops.domain.requests import ApproveRemedy, BreakGlass
 
+    if break_glass:
+        _submit(
+            context,
+            attach,
+            lambda request: BreakGlass(
+                id=request, incident=incident, digest=digest, because=break_glass
+            ),
+        )
+        return
     _submit(
         context, attach, lambda request: ApproveRemedy(id=request, incident=incident, digest=digest)
     )
@@ -47,6 +63,19 @@ def reject(
         context,
         attach,
         lambda request: RejectRemedy(id=request, incident=incident, digest=digest, because=because),
+    )
+
+
+def stop(
+    context: typer.Context, incident: Incident, because: Because, attach: Attach = None
+) -> None:
+    """End a drain, or another change that goes on pod by pod, where it is."""
+    from petops.domain.requests import StopAct
+
+    _submit(
+        context,
+        attach,
+        lambda request: StopAct(id=request, incident=incident, because=because),
     )
 
 

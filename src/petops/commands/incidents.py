@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,6 +76,30 @@ def show(
     if found is None:
         raise UsageError(f"there is no incident {incident}", hint="`petops incidents list --all`")
     whole(found, as_json=as_json)
+
+
+class Format(StrEnum):
+    """What a postmortem is written as."""
+
+    MD = "md"
+    JSON = "json"
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    incident: Incident,
+    format_: Annotated[Format, typer.Option("--format", help="md or json.")] = Format.MD,
+    attach: Attach = None,
+) -> None:
+    """Write a postmortem: what happened and why, what was changed by whom, what is left to do."""
+    from petops.programs.records import postmortem
+
+    board = asyncio.run(_board(context.obj, attach))
+    found = board.incidents.get(incident)
+    if found is None:
+        raise UsageError(f"there is no incident {incident}", hint="`petops incidents list --all`")
+    postmortem(found, as_json=format_ is Format.JSON)
 
 
 async def _board(config: Path | None, attach: str | None) -> Board:

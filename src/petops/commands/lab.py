@@ -28,14 +28,15 @@ def up(
     no_engine: Annotated[
         bool, typer.Option("--no-engine", help="The lab alone, without an engine on it.")
     ] = False,
+    size: Annotated[int, typer.Option(help="How many times the application is there.")] = 1,
 ) -> None:
     """Start the lab and an engine on it, and keep them until Ctrl-C or `petops lab down`."""
     from petops.programs import labs
 
     if detach:
-        labs.detached(context.obj, with_engine=not no_engine)
+        labs.detached(context.obj, with_engine=not no_engine, size=size)
     else:
-        asyncio.run(labs.kept(with_engine=not no_engine))
+        asyncio.run(labs.kept(with_engine=not no_engine, size=size))
 
 
 @app.command()

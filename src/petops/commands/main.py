@@ -10,6 +10,8 @@ import typer
 
 from petops import __version__
 from petops.commands import (
+    ask,
+    audit,
     chaos,
     config,
     daemon,
@@ -19,7 +21,9 @@ from petops.commands import (
     investigate,
     lab,
     mcp,
+    tui,
 )
+from petops.commands.eval import evaluate
 from petops.errors import PetopsError
 
 app = typer.Typer(
@@ -57,15 +61,20 @@ app.command("demo")(demo.demo)
 app.add_typer(lab.app, name="lab")
 app.command("daemon")(daemon.daemon)
 app.command("investigate")(investigate.investigate)
+app.command("eval")(evaluate)
 app.add_typer(incidents.app, name="incidents")
 app.command("approve")(decide.approve)
 app.command("reject")(decide.reject)
+app.command("stop")(decide.stop)
 app.command("ack")(decide.ack)
 app.command("snooze")(decide.snooze)
 app.command("close")(decide.close)
 app.add_typer(chaos.app, name="chaos")
+app.command("ask")(ask.ask)
+app.command("tui")(tui.tui)
 app.command("mcp")(mcp.mcp)
 app.add_typer(config.app, name="config")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

@@ -7,23 +7,85 @@ follow from them.
 
 from __future__ import annotations
 
-import copy
-import difflib
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Final
 
-from petops.domain.subject import Subject
+from petops.domain.acts import (
+    Act,
+    Advice,
+    Change,
+    Cordon,
+    DrainNode,
+    EvictPod,
+    PodTarget,
+    RestartWorkload,
+    ScaleOut,
+    SetCpuLimit,
+    SetHpa,
+    SetMemoryLimit,
+    Uncordon,
+    UndoRollout,
+)
+from petops.domain.editing import (
+    Edit,
+    Json,
+    at,
+    canonical,
+    diff,
+    edited,
+    first_difference,
+    merge_patch,
+)
+from petops.domain.subject import Kind, Subject
+
+__all__ = [
+    "ACT_ANNOTATION",
+    "RESTARTED_ANNOTATION",
+    "Act",
+    "Advice",
+    "Change",
+    "Cordon",
+    "DrainNode",
+    "DryRun",
+    "Edit",
+    "EvictPod",
+    "GuardResult",
+    "Json",
+    "PodTarget",
+    "Progress",
+    "Proposal",
+    "RestartWorkload",
+    "Risk",
+    "ScaleOut",
+    "SetCpuLimit",
+    "SetHpa",
+    "SetMemoryLimit",
+    "Uncordon",
+    "UndoRollout",
+    "applied",
+    "at",
+    "canonical",
+    "diff",
+    "differs",
+    "digest",
+    "edits",
+    "hpa_spec",
+    "inverse",
+    "is_stepwise",
+    "merge_patch",
+    "own_edits",
+    "pod_edits",
+    "target",
+]
 
 ACT_ANNOTATION = "petops.dev/act"
 RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt"
-_TEMPLATE = ("spec", "template")
-
-Json = Any
+_TEMPLATE: Final = ("spec", "template")
+_UNSCHEDULABLE: Final = ("spec", "unschedulable")
 
 
 class Risk(StrEnum):
@@ -34,127 +96,101 @@ class Risk(StrEnum):
     RED = "red"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """One field: where it stands, what is there now, what will be.
-
-    Values are canonical JSON, None is absent.
-
-    In `path`, the segment `name=app` is the element of a list whose `name` is `app`.
-    """
-
-    path: tuple[str, ...]
-    was: str | None
-    to: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UndoRollout:
-    """Go back to the pod template of an earlier revision."""
-
-    subject: Subject
-    uid: str
-    from_revision: int
-    to_revision: int
-    was: str
-    to: str
-
-    @property
-    def summary(self) -> str:
-        revisions = f"revision {self.from_revision} -> {self.to_revision}"
-        return f"undo the rollout of {self.subject.name}: {revisions}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartWorkload:
-    """Replace the workload's pods one after another, as `kubectl rollout restart` does."""
-
-    subject: Subject
-    uid: str
-    was: str | None
-    to: str
-
-    @property
-    def summary(self) -> str:
-        return f"restart {self.subject.name}, rolling"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetMemoryLimit:
-    """Change one container's memory limit; `was` and `to` are Kubernetes quantities."""
-
-    subject: Subject
-    uid: str
-    container: str
-    was: str
-    to: str
-
-    @property
-    def summary(self) -> str:
-        name = f"{self.subject.name}/{self.container}"
-        return f"change the memory limit of {name}: {self.was} -> {self.to}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
-    """Something that a person has to do; petops changes nothing."""
-
-    subject: Subject
-    text: str
-
-    @property
-    def summary(self) -> str:
-        return self.text
-
-
-Change = UndoRollout | RestartWorkload | SetMemoryLimit | Advice
-Act = UndoRollout | RestartWorkload | SetMemoryLimit
+def target(change: Act) -> Subject:
+    """Return the object that the change is made to, and that carries its act's id."""
+    if isinstance(change, SetHpa):
+        return replace(change.subject, kind=Kind.AUTOSCALER, name=change.name)
+    return change.subject
 
 
 def edits(change: Change) -> tuple[Edit, ...]:
-    """Return each field that `change` touches."""
+    """Return each field that `change` touches, of its object and of the pods it names."""
+    return (*own_edits(change), *pod_edits(change))
+
+
+def own_edits(change: Change) -> tuple[Edit, ...]:  # noqa: PLR0911 - one flat table of cases
+    """Return the fields of the change's own object."""
     match change:
         case UndoRollout():
             return (Edit(path=_TEMPLATE, was=change.was, to=change.to),)
         case RestartWorkload():
             path = (*_TEMPLATE, "metadata", "annotations", RESTARTED_ANNOTATION)
-            was = None if change.was is None else canonical(change.was)
-            return (Edit(path=path, was=was, to=canonical(change.to)),)
-        case SetMemoryLimit():
-            resources = (*_TEMPLATE, "spec", "containers", f"name={change.container}", "resources")
-            limit = (*resources, "limits", "memory")
-            return (Edit(path=limit, was=canonical(change.was), to=canonical(change.to)),)
-        case Advice():
+            before = None if change.was is None else canonical(change.was)
+            return (Edit(path=path, was=before, to=canonical(change.to)),)
+        case SetMemoryLimit() | SetCpuLimit() if not change.pods:
+            return (_limit(change, (*_TEMPLATE, "spec")),)
+        case ScaleOut():
+            was, to = canonical(change.was), canonical(change.to)
+            return (Edit(path=("spec", "replicas"), was=was, to=to),)
+        case SetHpa(was=None):
+            return (Edit(path=("spec",), was=None, to=canonical(hpa_spec(change))),)
+        case SetHpa():
+            after = None if change.to is None else canonical(change.to)
+            return (Edit(path=("spec", "maxReplicas"), was=canonical(change.was), to=after),)
+        case Cordon() | DrainNode(was_cordoned=False):
+            return (Edit(path=_UNSCHEDULABLE, was=None, to="true"),)
+        case Uncordon():
+            return (Edit(path=_UNSCHEDULABLE, was="true", to=None),)
+        case DrainNode():
+            return (Edit(path=_UNSCHEDULABLE, was="true", to="true"),)
+        case _:
             return ()
 
 
-def inverse(change: Change) -> Change | None:
-    """Return the change that takes `change` back; None where there is none (a restart, advice)."""
+def pod_edits(change: Change) -> tuple[Edit, ...]:
+    """Return the fields of each pod that is changed in place."""
+    if isinstance(change, SetMemoryLimit | SetCpuLimit) and change.pods:
+        return (_limit(change, ("spec",)),)
+    return ()
+
+
+def _limit(change: SetMemoryLimit | SetCpuLimit, spec: tuple[str, ...]) -> Edit:
+    resource = "memory" if isinstance(change, SetMemoryLimit) else "cpu"
+    path = (*spec, "containers", f"name={change.container}", "resources", "limits", resource)
+    return Edit(path=path, was=canonical(change.was), to=canonical(change.to))
+
+
+def hpa_spec(change: SetHpa) -> Json:
+    """Return the specification of the autoscaler that `change` makes."""
+    utilization = {"type": "Utilization", "averageUtilization": change.cpu_percent}
+    return {
+        "scaleTargetRef": {
+            "apiVersion": "apps/v1",
+            "kind": str(change.subject.kind),
+            "name": change.subject.name,
+        },
+        "minReplicas": change.minimum,
+        "maxReplicas": change.to,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": utilization}}],
+    }
+
+
+def inverse(change: Change) -> Act | None:  # noqa: PLR0911 - one flat table of cases
+    """Return the change that takes `change` back; None where there is none.
+
+    A restart and an eviction cannot be taken back, nor can advice; of a drain, only the cordon can.
+    """
     match change:
-        case UndoRollout():
-            return UndoRollout(
-                subject=change.subject,
-                uid=change.uid,
-                from_revision=change.to_revision,
-                to_revision=change.from_revision,
-                was=change.to,
-                to=change.was,
-            )
-        case SetMemoryLimit():
-            return SetMemoryLimit(
-                subject=change.subject,
-                uid=change.uid,
-                container=change.container,
-                was=change.to,
-                to=change.was,
-            )
-        case RestartWorkload() | Advice():
+        case UndoRollout(from_revision=newer, to_revision=older):
+            back = replace(change, from_revision=older, to_revision=newer)
+            return replace(back, was=change.to, to=change.was)
+        case SetMemoryLimit() | SetCpuLimit():
+            return replace(change, was=change.to, to=change.was)
+        case ScaleOut():
+            return replace(change, was=change.to, to=change.was)
+        case SetHpa():
+            return replace(change, was=change.to, to=change.was)
+        case Cordon() | DrainNode(was_cordoned=False):
+            return Uncordon(subject=change.subject, uid=change.uid)
+        case Uncordon():
+            return Cordon(subject=change.subject, uid=change.uid)
+        case _:
             return None
 
 
-def canonical(value: Json) -> str:
-    """Return `value` as JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def is_stepwise(change: Change) -> bool:
+    """Say whether the change goes on after its first write, pod by pod."""
+    return isinstance(change, DrainNode | EvictPod) or bool(pod_edits(change))
 
 
 def digest(*, incident: str, change: Change, evidence: str) -> str:
@@ -171,102 +207,32 @@ def digest(*, incident: str, change: Change, evidence: str) -> str:
         "kind": type(change).__name__,
         "target": [str(subject.kind), subject.namespace, subject.name, getattr(change, "uid", "")],
         "edits": [[list(edit.path), edit.was, edit.to] for edit in edits(change)],
+        "pods": [[one.namespace, one.name, one.uid] for one in getattr(change, "pods", ())],
         "summary": change.summary,
+        "handover": getattr(change, "handover", ""),
         "evidence": evidence,
     }
     return "sha256:" + hashlib.sha256(canonical(bound).encode()).hexdigest()
 
 
-def at(found: Json, path: tuple[str, ...]) -> str | None:
-    """Return the canonical JSON of what stands at `path`, or None where nothing does."""
-    for segment in path:
-        if isinstance(found, list):
-            key, _, wanted = segment.partition("=")
-            found = next((one for one in found if one.get(key) == wanted), None)
-        elif isinstance(found, Mapping):
-            found = found.get(segment)
-        if found is None:
-            return None
-    return canonical(found)
-
-
-def differs(found: Mapping[str, Json], change: Change) -> str | None:
+def differs(found: Mapping[str, Json], change: Act) -> str | None:
     """Say in what `found`, the object as it is now, is not what `change` was planned on.
 
     None if in nothing.
     """
+    name = target(change)
     uid = found["metadata"].get("uid", "")
-    if uid != getattr(change, "uid", uid):
-        return f"{change.subject} was deleted and made anew"
-    for edit in edits(change):
-        if at(found, edit.path) != edit.was:
-            place = ".".join(edit.path)
-            return f"{change.subject} was changed at {place} since the change was planned"
-    return None
+    if uid != change.uid and not isinstance(change, SetHpa):
+        return f"{name} was deleted and made anew"
+    if isinstance(change, SetHpa) and change.uid and uid != change.uid:
+        return f"{name} was deleted and made anew"
+    place = first_difference(found, own_edits(change))
+    return None if place is None else f"{name} was changed at {place} since the change was planned"
 
 
-def applied(found: Mapping[str, Json], change: Change) -> dict[str, Json]:
-    """Return a copy of the object `found` with the change made to it."""
-    made: dict[str, Json] = copy.deepcopy(dict(found))
-    for edit in edits(change):
-        _write(made, edit.path, edit.to)
-    return made
-
-
-def _write(found: Json, path: tuple[str, ...], value: str | None) -> None:
-    for segment in path[:-1]:
-        if isinstance(found, list):
-            key, _, wanted = segment.partition("=")
-            found = next(one for one in found if one.get(key) == wanted)
-        else:
-            if found.get(segment) is None:
-                found[segment] = {}
-            found = found[segment]
-    if value is None:
-        found.pop(path[-1], None)
-    else:
-        found[path[-1]] = json.loads(value)
-
-
-def merge_patch(before: Json, after: Json) -> Json:
-    """Return the JSON merge patch (RFC 7386) that makes `after` of `before`."""
-    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
-        return after
-    patch: dict[str, Json] = {key: None for key in before if key not in after}
-    for key, value in after.items():
-        if key not in before:
-            patch[key] = value
-        elif before[key] != value:
-            patch[key] = merge_patch(before[key], value)
-    return patch
-
-
-def diff(was: Json, to: Json) -> tuple[str, ...]:
-    """Return a unified diff of two objects as people read them, without file headers."""
-    lines = difflib.unified_diff(_readable(was), _readable(to), lineterm="", n=2)
-    return tuple(lines)[2:]
-
-
-def _readable(value: Json, depth: int = 0) -> list[str]:
-    """Return `value` in the manner of YAML, one scalar a line.
-
-    It is for reading, not for parsing.
-    """
-    pad = "  " * depth
-    lines: list[str] = []
-    if isinstance(value, Mapping):
-        for key in sorted(value):
-            lines += _entry(f"{pad}{key}:", value[key], depth)
-    elif isinstance(value, list):
-        for one in value:
-            lines += _entry(f"{pad}-", one, depth)
-    return lines
-
-
-def _entry(head: str, value: Json, depth: int) -> list[str]:
-    if isinstance(value, Mapping | list) and value:
-        return [head, *_readable(value, depth + 1)]
-    return [f"{head} {json.dumps(value, ensure_ascii=False)}"]
+def applied(found: Mapping[str, Json], change: Act) -> dict[str, Json]:
+    """Return a copy of the change's object `found` with the change made to it."""
+    return edited(found, own_edits(change))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,11 +247,33 @@ class DryRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardResult:
-    """What one guard said of one change. `why` is empty where it is content."""
+    """What one guard said of one change. `why` is empty where it is content.
+
+    `known` is false where it could not find out; then `why` says why not.
+    """
 
     name: str
     ok: bool
     why: str = ""
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a change is that goes on pod by pod.
+
+    `done` is what this step did, `left` what is still to do, `leaving` what was done and is not
+    over yet; `blocked` says what stands against it.
+    """
+
+    done: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
+    blocked: str = ""
+
+    @property
+    def is_finished(self) -> bool:
+        return not self.left and not self.leaving
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

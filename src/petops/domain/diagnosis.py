@@ -49,13 +49,17 @@ class LeakForecast:
     growth_mib_per_minute: float
     seconds_to_kill: float | None
     next_kill_at: datetime | None
-    began_with_revision: int | None = None
-    good_revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one failure mode concludes from the evidence. `confidence` is 0 to 1."""
+    """What one failure mode concludes from the evidence. `confidence` is 0 to 1.
+
+    `began_with_revision` is the running revision where the symptom began with it, `good_revision`
+    the one to go back to. `culprit` is the object that a remedy changes where that is not the
+    subject. `explains` names the modes whose findings are consequences of this one. `advice` is
+    what a person has to do where petops changes nothing.
+    """
 
     mode: str
     verdict: Verdict
@@ -66,16 +70,28 @@ class Finding:
     container: str = ""
     forecast: LeakForecast | None = None
     remedies: tuple[str, ...] = ()
+    began_with_revision: int | None = None
+    good_revision: int | None = None
+    culprit: Subject | None = None
+    explains: tuple[str, ...] = ()
+    advice: str = ""
+
+    @property
+    def target(self) -> Subject | None:
+        """The object that remedies change and watches look at."""
+        return self.culprit or self.subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """The finding that explains the symptom best, its rivals, and the gaps.
 
-    No cause is an answer too.
+    No cause is an answer too. What the cause explains has joined it; `also_broken` are faults that
+    it does not explain.
     """
 
     cause: Finding | None
     rivals: tuple[Finding, ...] = ()
     gaps: tuple[Unknown, ...] = ()
     because: str = ""
+    also_broken: tuple[Finding, ...] = ()

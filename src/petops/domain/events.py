@@ -6,21 +6,83 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from petops.domain.alarm import Alarm, Assessment
-from petops.domain.change import Act, Proposal
-from petops.domain.diagnosis import Diagnosis, LeakForecast
+from petops.domain.diagnosis import Diagnosis
 from petops.domain.evidence import Answer, Unknown, Window
+from petops.domain.happened import Happened
 from petops.domain.policy import Identity
+from petops.domain.repair_events import (
+    ActFailed,
+    ActIntended,
+    ActProgressed,
+    ApprovalGiven,
+    ApprovalRefused,
+    ApprovalVoided,
+    BreakGlassUsed,
+    InverseOffered,
+    Mitigated,
+    NothingToPropose,
+    ProposalsLapsed,
+    Recovered,
+    RelapseWatchStarted,
+    RemediesProposed,
+    RemedyApplied,
+    RemedyApproved,
+    RemedyFailed,
+    RemedyRejected,
+    RemedyVerified,
+    StopRequested,
+    TakenBack,
+    WouldHaveActed,
+)
+
+__all__ = [
+    "NO_INCIDENT",
+    "Acknowledged",
+    "ActFailed",
+    "ActIntended",
+    "ActProgressed",
+    "AlarmJoined",
+    "AlarmTurnedAway",
+    "ApprovalGiven",
+    "ApprovalRefused",
+    "ApprovalVoided",
+    "AskedAgain",
+    "BreakGlassUsed",
+    "Closed",
+    "Diagnosed",
+    "Entry",
+    "Event",
+    "Happened",
+    "IncidentOpened",
+    "InverseOffered",
+    "InvestigationStarted",
+    "Mitigated",
+    "NoCauseFound",
+    "Noted",
+    "NothingToPropose",
+    "ProposalsLapsed",
+    "Recovered",
+    "RelapseWatchStarted",
+    "RemediesProposed",
+    "RemedyApplied",
+    "RemedyApproved",
+    "RemedyFailed",
+    "RemedyRejected",
+    "RemedyVerified",
+    "Reopened",
+    "RequestRefused",
+    "Resolved",
+    "Snoozed",
+    "StepAnswered",
+    "StepUnanswered",
+    "StopRequested",
+    "TakenBack",
+    "Unreadable",
+    "WouldHaveActed",
+]
 
 # Entries of no incident: alarms that were turned away, requests about incidents that do not exist.
 NO_INCIDENT = "-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
-    """`at` is when, in UTC. `request` is the id of the request that caused it, if one did."""
-
-    at: datetime
-    request: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,23 +148,6 @@ class Diagnosed(Happened):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemediesProposed(Happened):
-    """Changes are on offer, best first; what was considered and withheld says why."""
-
-    proposals: tuple[Proposal, ...]
-    withheld: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NothingToPropose(Happened):
-    """There is a cause and no change that may be offered: a person takes over, with advice."""
-
-    because: str
-    proposals: tuple[Proposal, ...] = ()
-    withheld: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NoCauseFound(Happened):
     """Nothing that was asked explains the symptom; a person takes over."""
 
@@ -117,110 +162,12 @@ class AskedAgain(Happened):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProposalsLapsed(Happened):
-    """What was on offer is void, since it expired or its object or symptom changed."""
-
-    because: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemedyApproved(Happened):
-    """A person approved exactly this change. From here on it is made, once."""
-
-    by: Identity
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemedyRejected(Happened):
-    """A person said no to this change."""
-
-    by: Identity
-    digest: str
-    because: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalRefused(Happened):
-    """An approval or rejection was not accepted."""
-
-    by: Identity
-    digest: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRefused(Happened):
     """Any other request was not accepted."""
 
     by: Identity
     asked: str
     why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActIntended(Happened):
-    """The change is about to be sent; `act` is the id that it leaves on its object."""
-
-    act: str
-    digest: str
-    change: Act
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemedyApplied(Happened):
-    """The cluster has the change.
-
-    `settled` is true where that was found by looking after an unknown outcome.
-    """
-
-    act: str
-    settled: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActFailed(Happened):
-    """The cluster does not have the change, and why."""
-
-    act: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovered(Happened):
-    """The symptom is under its threshold and the replicas are ready: the MTTR clock stops."""
-
-    signals: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelapseWatchStarted(Happened):
-    """Recovery is being watched until then, and why that long."""
-
-    until: datetime
-    because: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemedyVerified(Happened):
-    """The relapse watch ended and the cause is gone."""
-
-    signals: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mitigated(Happened):
-    """The symptom is gone, the cause goes on: it will be back."""
-
-    because: str
-    forecast: LeakForecast | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemedyFailed(Happened):
-    """The change was made and did not help."""
-
-    because: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,12 +230,20 @@ Event = (
     | AskedAgain
     | ProposalsLapsed
     | RemedyApproved
+    | ApprovalGiven
+    | BreakGlassUsed
+    | ApprovalVoided
     | RemedyRejected
     | ApprovalRefused
     | RequestRefused
     | ActIntended
+    | ActProgressed
+    | StopRequested
     | RemedyApplied
     | ActFailed
+    | InverseOffered
+    | TakenBack
+    | WouldHaveActed
     | Recovered
     | RelapseWatchStarted
     | RemedyVerified

@@ -58,7 +58,8 @@ class Unknown:
 class Signal(StrEnum):
     """A quantity that a `Metrics` source can give, in the unit that the name says.
 
-    `STARTED_SECONDS` is when a container started, in seconds since 1970.
+    `STARTED_SECONDS` is when a container started, in seconds since 1970. Totals are counters;
+    `REQUEST_SECONDS_TOTAL` and `REQUEST_DURATIONS_TOTAL` are sum and count of one histogram.
     """
 
     MEMORY_WORKING_SET_BYTES = "memory-working-set-bytes"
@@ -67,6 +68,11 @@ class Signal(StrEnum):
     MEMORY_LIMIT_BYTES = "memory-limit-bytes"
     STARTED_SECONDS = "started-seconds"
     REQUESTS_TOTAL = "requests-total"
+    REQUEST_SECONDS_TOTAL = "request-seconds-total"
+    REQUEST_DURATIONS_TOTAL = "request-durations-total"
+    CPU_SECONDS_TOTAL = "cpu-seconds-total"
+    CPU_PERIODS_TOTAL = "cpu-periods-total"
+    CPU_THROTTLED_PERIODS_TOTAL = "cpu-throttled-periods-total"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

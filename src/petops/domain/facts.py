@@ -9,6 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from petops.domain.objects import (
+    Autoscalers,
+    Condition,
+    Evictions,
+    JobRun,
+    LastWords,
+    NodeMemory,
+    NodeState,
+    ObjectEvents,
+    Quotas,
+    ServiceEndpoints,
+)
+from petops.domain.performance import CpuUse, RequestLatency
 from petops.domain.subject import Subject
 
 
@@ -38,7 +51,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """One container of a pod, as its status and its specification say."""
+    """One container of a pod, as its status and its specification say.
+
+    `ready_within_seconds` is how long its probes give it until it counts as failing.
+    """
 
     name: str
     image: str
@@ -46,16 +62,20 @@ class Container:
     restarts: int
     started_at: datetime | None = None
     waiting: str = ""
+    waiting_message: str = ""
+    ready_within_seconds: float | None = None
     last_stop: Stop | None = None
     memory_limit_bytes: int | None = None
     memory_request_bytes: int | None = None
+    cpu_limit_cores: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
     """One pod. `revision` is its pod-template hash.
 
-    `owner` its workload, a bare pod's is itself.
+    `owner` its workload, a bare pod's is itself. `unscheduled` holds the scheduler's words while it
+    finds no node, `disrupted_by` who ended it (eviction API, kubelet, preemption, taint).
     """
 
     name: str
@@ -70,6 +90,10 @@ class Pod:
     revision: str
     containers: tuple[Container, ...]
     being_deleted: bool = False
+    message: str = ""
+    unscheduled: str = ""
+    disrupted_by: str = ""
+    ready_changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +155,10 @@ class RequestLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One revision of a Deployment. `template` is its pod template as canonical JSON."""
+    """One revision of a Deployment. `template` is its pod template as canonical JSON.
+
+    `pods` and `ready_pods` are how many of it there are now.
+    """
 
     number: int
     name: str
@@ -140,6 +167,8 @@ class Revision:
     template: str
     is_current: bool
     change_cause: str = ""
+    pods: int = 0
+    ready_pods: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +178,8 @@ class Rollouts:
     subject: Subject
     revisions: tuple[Revision, ...]
     current_since: datetime | None
+    desired: int | None = None
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def current(self) -> Revision | None:
@@ -187,13 +218,41 @@ class Siblings:
 class NodeConditions:
     """The nodes under the pods.
 
-    Which are short of memory, which are not ready, which pods were evicted.
+    Which are short of memory, which are not ready, which pods were evicted. `states` has each node
+    whole.
     """
 
     nodes: tuple[str, ...]
     short_of_memory: tuple[str, ...]
     not_ready: tuple[str, ...]
     evicted_pods: tuple[str, ...]
+    states: tuple[NodeState, ...] = ()
 
 
-Fact = AffectedPods | ContainerMemory | RequestLoad | Rollouts | Stops | Siblings | NodeConditions
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearbyPods:
+    """The namespace's pods of other owners that are not well."""
+
+    pods: tuple[Pod, ...]
+
+
+Fact = (
+    AffectedPods
+    | ContainerMemory
+    | RequestLoad
+    | Rollouts
+    | Stops
+    | Siblings
+    | NodeConditions
+    | CpuUse
+    | RequestLatency
+    | NearbyPods
+    | ObjectEvents
+    | Evictions
+    | LastWords
+    | ServiceEndpoints
+    | Autoscalers
+    | Quotas
+    | JobRun
+    | NodeMemory
+)

@@ -43,12 +43,20 @@ class Incident:
     proposed_at: datetime | None = None
     rejected: tuple[str, ...] = ()
     lapses: int = 0
+    approvals: tuple[ev.ApprovalGiven, ...] = ()
     approved: ev.RemedyApproved | None = None
+    broke_glass: ev.BreakGlassUsed | None = None
     intent: ev.ActIntended | None = None
+    intents: tuple[ev.ActIntended, ...] = ()
+    progress: tuple[str, ...] = ()
+    stop: ev.StopRequested | None = None
     applied: ev.RemedyApplied | None = None
     recovered: ev.Recovered | None = None
     watch: ev.RelapseWatchStarted | None = None
     outcome: ev.Mitigated | ev.RemedyVerified | ev.RemedyFailed | ev.ActFailed | None = None
+    inverse_offer: tuple[Proposal, ...] = ()
+    takes_back: ev.RemedyApproved | None = None
+    taken_back: ev.TakenBack | None = None
     ended_because: str = ""
     acknowledged: ev.Acknowledged | None = None
     snoozed_until: datetime | None = None
@@ -57,24 +65,26 @@ class Incident:
 
     @property
     def on_offer(self) -> tuple[Proposal, ...]:
-        """The changes that may still be decided on."""
-        if self.phase is not Phase.WAITING:
-            return ()
-        return tuple(one for one in self.proposals if one.digest not in self.rejected)
+        """The changes that may still be decided on: after a failure, what takes it back."""
+        offers = {Phase.WAITING: self.proposals, Phase.FAILED: self.inverse_offer}
+        return tuple(one for one in offers.get(self.phase, ()) if one.digest not in self.rejected)
 
     @property
     def chosen(self) -> Proposal | None:
-        """The change that was approved in this round."""
-        if self.approved is None:
+        """The change that was approved last in this round."""
+        approved = self.takes_back or self.approved
+        if approved is None:
             return None
-        wanted = self.approved.digest
-        return next((one for one in self.proposals if one.digest == wanted), None)
+        known = (*self.proposals, *self.inverse_offer)
+        return next((one for one in known if one.digest == approved.digest), None)
 
     def after(self, entry: ev.Entry) -> Incident:
         """Return the incident once `entry` has happened; refuse what may not happen now."""
         kind = type(entry.event)
         if kind not in ANYWHERE and (self.phase, kind) not in NEXT:
             raise IllegalEventError(f"{kind.__name__} while {self.phase}, incident {self.id}")
+        if kind is ev.ApprovalVoided and self.intent is not None:
+            raise IllegalEventError(f"{kind.__name__} after the act was begun, incident {self.id}")
         return self.folded(entry)
 
     def folded(self, entry: ev.Entry) -> Incident:
@@ -148,6 +158,7 @@ def _changes(now: Incident, event: ev.Event) -> dict[str, Any]:  # noqa: C901, P
                 "withheld": event.withheld,
                 "proposed_at": first,
                 "rejected": (),
+                "approvals": (),
             }
         case ev.NothingToPropose():
             return {
@@ -156,13 +167,29 @@ def _changes(now: Incident, event: ev.Event) -> dict[str, Any]:  # noqa: C901, P
                 "ended_because": event.because,
             }
         case ev.ProposalsLapsed():
-            return {"lapses": now.lapses + 1}
+            return {"lapses": now.lapses + 1, "approvals": ()}
+        case ev.ApprovalVoided():
+            return {"lapses": now.lapses + 1, "approvals": (), "approved": None}
+        case ev.ApprovalGiven():
+            return {"approvals": (*now.approvals, event)}
         case ev.RemedyRejected():
             return {"rejected": (*now.rejected, event.digest)}
+        case ev.RemedyApproved() if now.phase is Phase.FAILED:
+            return {"takes_back": event, "intent": None, "progress": (), "stop": None}
         case ev.RemedyApproved():
             return {"approved": event}
+        case ev.BreakGlassUsed():
+            return {"broke_glass": event}
         case ev.ActIntended():
-            return {"intent": event}
+            return {"intent": event, "intents": (*now.intents, event)}
+        case ev.ActProgressed():
+            return {"progress": (*now.progress, *event.done)}
+        case ev.StopRequested():
+            return {"stop": event}
+        case ev.InverseOffered():
+            return {"inverse_offer": event.proposals, "rejected": (), "approvals": ()}
+        case ev.TakenBack():
+            return {"taken_back": event, "inverse_offer": ()}
         case ev.RemedyApplied():
             return {"applied": event}
         case ev.Recovered():
@@ -197,12 +224,19 @@ def _new_round() -> dict[str, Any]:
         "proposed_at": None,
         "rejected": (),
         "lapses": 0,
+        "approvals": (),
         "approved": None,
+        "broke_glass": None,
         "intent": None,
+        "progress": (),
+        "stop": None,
         "applied": None,
         "recovered": None,
         "watch": None,
         "outcome": None,
+        "inverse_offer": (),
+        "takes_back": None,
+        "taken_back": None,
         "ended_because": "",
     }
 

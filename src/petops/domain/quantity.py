@@ -55,6 +55,16 @@ def memory(count: int) -> str:
     return str(count)
 
 
+def milli(text: str) -> int:
+    """Return a quantity in whole thousandths, rounded up: CPU as Kubernetes counts it."""
+    return int((exact(text) * 1000).to_integral_value(rounding="ROUND_CEILING"))
+
+
+def cpu(thousandths: int) -> str:
+    """Return thousandths of a core as the shortest quantity that is exact."""
+    return str(thousandths // 1000) if thousandths % 1000 == 0 else f"{thousandths}m"
+
+
 def short(count: float) -> str:
     """Return bytes for reading, not exact."""
     size = float(count)

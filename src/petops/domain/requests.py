@@ -31,6 +31,23 @@ class ApproveRemedy(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BreakGlass(Request):
+    """Make a change that needs two people, alone, for this reason; everybody is told."""
+
+    incident: str
+    digest: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAct(Request):
+    """End the act under way where it is."""
+
+    incident: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RejectRemedy(Request):
     """Do not make the change with this digest."""
 
@@ -62,4 +79,13 @@ class CloseIncident(Request):
     because: str
 
 
-AnyRequest = ReportAlarm | ApproveRemedy | RejectRemedy | Acknowledge | Snooze | CloseIncident
+AnyRequest = (
+    ReportAlarm
+    | ApproveRemedy
+    | BreakGlass
+    | RejectRemedy
+    | StopAct
+    | Acknowledge
+    | Snooze
+    | CloseIncident
+)

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     POD = "Pod"
     SERVICE = "Service"
     NODE = "Node"
+    AUTOSCALER = "HorizontalPodAutoscaler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

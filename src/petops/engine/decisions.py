@@ -6,37 +6,54 @@ from datetime import datetime
 from typing import Final
 
 from petops.domain import events as ev
-from petops.domain.change import Advice, Proposal
+from petops.domain.change import Advice, Proposal, is_stepwise
 from petops.domain.incident import Board, Incident
 from petops.domain.phases import NEXT, Phase
-from petops.domain.policy import Identity
+from petops.domain.policy import Identity, Mode, Rules, approvers_needed, may_approve
 from petops.domain.requests import (
     Acknowledge,
     ApproveRemedy,
+    BreakGlass,
     CloseIncident,
     RejectRemedy,
     Snooze,
+    StopAct,
 )
 from petops.engine.record import Decision
 
 SHORTEST_PREFIX: Final = 8
-PersonsRequest = ApproveRemedy | RejectRemedy | Acknowledge | Snooze | CloseIncident
+Approval = ApproveRemedy | BreakGlass
+OnDigest = ApproveRemedy | BreakGlass | RejectRemedy
+PersonsRequest = OnDigest | StopAct | Acknowledge | Snooze | CloseIncident
 
 
-def decide(request: PersonsRequest, board: Board, by: Identity, now: datetime) -> Decision:
-    """Return the entry that answers the request; a refusal is one too."""
+def decide(
+    request: PersonsRequest,
+    board: Board,
+    by: Identity,
+    now: datetime,
+    *,
+    rules: Rules,
+    objections: str | None = None,
+) -> Decision:
+    """Return the entries that answer the request; a refusal is one too.
+
+    `objections` is what the guards said of an approval just before; None is that none were asked.
+    """
     incident = board.incidents.get(request.incident)
     if incident is None:
         refused = _refused(request, by, now, f"there is no incident {request.incident[:40]}")
         return Decision(incident=ev.NO_INCIDENT, events=(refused,))
-    why = _objection(request, incident, by, now)
-    event = _refused(request, by, now, why) if why else _accepted(request, incident, by, now)
-    return Decision(incident=incident.id, events=(event,))
-
-
-def refusal(request: PersonsRequest, incident: Incident, by: Identity, now: datetime) -> str:
-    """Say why the request is not accepted now; empty where it is."""
-    return _objection(request, incident, by, now)
+    why = refusal(request, incident, by, now, rules=rules)
+    if why:
+        return Decision(incident=incident.id, events=(_refused(request, by, now, why),))
+    if isinstance(request, Approval):
+        if objections is None:
+            why = "it came on offer just now: read it, and decide again"
+            return Decision(incident=incident.id, events=(_refused(request, by, now, why),))
+        if objections:
+            return _voided(request, incident, by, now, objections)
+    return Decision(incident=incident.id, events=_accepted(request, incident, by, now))
 
 
 def on_offer(incident: Incident, digest: str) -> Proposal | str:
@@ -54,10 +71,19 @@ def on_offer(incident: Incident, digest: str) -> Proposal | str:
     return found[0]
 
 
+def lapsed(incident: Incident, at_most: int, now: datetime) -> ev.Event:
+    """Offer anew what nobody decided on, some times; then leave it to a person."""
+    if incident.lapses + 1 < at_most:
+        return ev.ProposalsLapsed(at=now, because="nobody decided before it expired")
+    because = f"nobody decided, {at_most} times in a row"
+    return ev.NothingToPropose(at=now, because=because)
+
+
 def _why_not_on_offer(incident: Incident, wanted: str) -> str:
-    if incident.approved is not None:
-        by = incident.approved.by
-        return f"{by.user} decided already, by {by.channel}, at {incident.approved.at:%H:%M:%S}Z"
+    decided = incident.takes_back or incident.approved
+    if decided is not None:
+        by = decided.by
+        return f"{by.user} decided already, by {by.channel}, at {decided.at:%H:%M:%S}Z"
     if any(one.removeprefix("sha256:").startswith(wanted) for one in incident.rejected):
         return "this change was rejected"
     if incident.phase is not Phase.WAITING:
@@ -65,51 +91,141 @@ def _why_not_on_offer(incident: Incident, wanted: str) -> str:
     return f"no change with digest {wanted[:16]} is on offer; read the incident again"
 
 
-def _objection(request: PersonsRequest, incident: Incident, by: Identity, now: datetime) -> str:
+def refusal(
+    request: PersonsRequest, incident: Incident, by: Identity, now: datetime, *, rules: Rules
+) -> str:
+    """Say why the request is not accepted now; empty where it is."""
     if not by.is_known:
         return "nobody stands behind this request: who decides must be known"
     match request:
-        case ApproveRemedy(digest=digest) | RejectRemedy(digest=digest):
-            return _objection_to_decision(request, incident, digest, now)
+        case ApproveRemedy() | BreakGlass() | RejectRemedy():
+            return _objection_to_decision(request, incident, by, now, rules)
         case CloseIncident() if (incident.phase, ev.Closed) not in NEXT:
             return f"it cannot be closed while it is {incident.phase}"
+        case StopAct():
+            return _objection_to_stop(incident)
         case _:
             return ""
 
 
+def _objection_to_stop(incident: Incident) -> str:
+    intent = incident.intent
+    if incident.phase is not Phase.REPAIRING or intent is None:
+        return f"nothing is being done while the incident is {incident.phase}"
+    if not is_stepwise(intent.change):
+        return "it is one single write: there is nothing to stop"
+    if incident.stop is not None:
+        return f"{incident.stop.by.user} stopped it already"
+    return ""
+
+
 def _objection_to_decision(
-    request: ApproveRemedy | RejectRemedy, incident: Incident, digest: str, now: datetime
+    request: OnDigest, incident: Incident, by: Identity, now: datetime, rules: Rules
 ) -> str:
-    found = on_offer(incident, digest)
+    found = on_offer(incident, request.digest)
     if isinstance(found, str):
         return found
     if isinstance(request, RejectRemedy):
         return ""
+    return _objection_to_offer(found, incident, now, rules) or _objection_to_person(
+        request, incident, found, by, rules
+    )
+
+
+def _objection_to_offer(found: Proposal, incident: Incident, now: datetime, rules: Rules) -> str:
     if isinstance(found.change, Advice):
         return "this is advice: there is nothing that petops could do"
     if now >= found.expires_at:
         return f"it expired at {found.expires_at:%H:%M:%S}Z; read the new proposal"
     if incident.unreadable:
         return "the incident has entries of a newer petops: this version must not act on it"
+    if rules.mode is Mode.OBSERVE:
+        return "petops only observes (settings: repair.mode)"
     return ""
 
 
-def _accepted(request: PersonsRequest, incident: Incident, by: Identity, now: datetime) -> ev.Event:
+def _objection_to_person(
+    request: Approval, incident: Incident, found: Proposal, by: Identity, rules: Rules
+) -> str:
+    """Say why this person may not decide alone, or not at all."""
+    denied = may_approve(
+        by,
+        rules,
+        remedy=found.remedy,
+        risk=str(found.risk),
+        namespace=found.change.subject.namespace,
+    )
+    if denied is not None:
+        return str(denied)
+    if isinstance(request, BreakGlass):
+        if approvers_needed(found.risk) == 1:
+            return "one approval is enough for it: no glass has to be broken"
+        return (
+            "" if rules.break_glass else "breaking glass is not allowed here: ask a second person"
+        )
+    who = _person(by, rules)
+    given = [one for one in incident.approvals if one.digest == found.digest]
+    if any(_person(one.by, rules) == who for one in given):
+        return f"{by.user} approved it already: a second, different person has to"
+    return ""
+
+
+def _person(by: Identity, rules: Rules) -> str:
+    """Return who somebody is, on whatever channel: the same account is the same person."""
+    account = rules.account_of(by)
+    return account.user if account is not None else by.user
+
+
+def _accepted(
+    request: PersonsRequest, incident: Incident, by: Identity, now: datetime
+) -> tuple[ev.Event, ...]:
     match request:
-        case ApproveRemedy():
+        case ApproveRemedy() | BreakGlass():
+            return _approved(request, incident, by, now)
+        case RejectRemedy(because=because):
             digest = _full(incident, request.digest)
-            return ev.RemedyApproved(at=now, request=request.id, by=by, digest=digest)
-        case RejectRemedy():
-            digest = _full(incident, request.digest)
-            return ev.RemedyRejected(
-                at=now, request=request.id, by=by, digest=digest, because=request.because
+            rejected = ev.RemedyRejected(
+                at=now, request=request.id, by=by, digest=digest, because=because
             )
+            return (rejected,)
+        case StopAct(because=because):
+            return (ev.StopRequested(at=now, request=request.id, by=by, because=because),)
         case Acknowledge():
-            return ev.Acknowledged(at=now, request=request.id, by=by)
+            return (ev.Acknowledged(at=now, request=request.id, by=by),)
         case Snooze():
-            return ev.Snoozed(at=now, request=request.id, by=by, until=request.until)
+            return (ev.Snoozed(at=now, request=request.id, by=by, until=request.until),)
         case CloseIncident():
-            return ev.Closed(at=now, request=request.id, by=by, because=request.because)
+            return (ev.Closed(at=now, request=request.id, by=by, because=request.because),)
+
+
+def _approved(
+    request: Approval, incident: Incident, by: Identity, now: datetime
+) -> tuple[ev.Event, ...]:
+    """Return the approval; that of the first of two people waits for the other one's."""
+    found = on_offer(incident, request.digest)
+    if isinstance(found, str):
+        return (_refused(request, by, now, found),)
+    approved = ev.RemedyApproved(at=now, request=request.id, by=by, digest=found.digest)
+    if isinstance(request, BreakGlass):
+        used = ev.BreakGlassUsed(
+            at=now, request=request.id, by=by, digest=found.digest, because=request.because
+        )
+        return (approved, used)
+    given = sum(one.digest == found.digest for one in incident.approvals)
+    if given + 1 < approvers_needed(found.risk):
+        return (ev.ApprovalGiven(at=now, request=request.id, by=by, digest=found.digest),)
+    return (approved,)
+
+
+def _voided(
+    request: Approval, incident: Incident, by: Identity, now: datetime, objections: str
+) -> Decision:
+    """Refuse an approval that the guards object to, and let what is on offer be planned anew."""
+    refused = _refused(request, by, now, objections)
+    if incident.phase is not Phase.WAITING:
+        return Decision(incident=incident.id, events=(refused,))
+    lapse = ev.ProposalsLapsed(at=now, because=objections)
+    return Decision(incident=incident.id, events=(refused, lapse))
 
 
 def _full(incident: Incident, digest: str) -> str:
@@ -118,7 +234,7 @@ def _full(incident: Incident, digest: str) -> str:
 
 
 def _refused(request: PersonsRequest, by: Identity, now: datetime, why: str) -> ev.Event:
-    if isinstance(request, ApproveRemedy | RejectRemedy):
+    if isinstance(request, OnDigest):
         return ev.ApprovalRefused(
             at=now, request=request.id, by=by, digest=request.digest[:80], why=why
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
 from typing import Final
 
 from petops.domain import events as ev
@@ -19,14 +18,15 @@ from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.incident import Board, Incident
 from petops.domain.phases import AT_REST, Phase
 from petops.domain.policy import Identity
-from petops.domain.requests import AnyRequest, ApproveRemedy, ReportAlarm
+from petops.domain.requests import AnyRequest, ApproveRemedy, BreakGlass, ReportAlarm
 from petops.engine import decisions, intake
 from petops.engine.investigation import Inquiry, concluded, steps_of, suspected
 from petops.engine.record import Decision, Record
-from petops.engine.repair import Repair, intended
+from petops.engine.repair import Repair
+from petops.engine.repairing import Repairing
 from petops.engine.surroundings import Surroundings, case_of
 from petops.engine.watching import Watch
-from petops.errors import PetopsError
+from petops.errors import PetopsError, SupersededError
 from petops.playbooks.base import Evidence
 from petops.ports import Journal
 
@@ -40,6 +40,7 @@ class Engine:
         self._record = Record(journal)
         self._given = given
         self._repair = Repair(given)
+        self._repairing = Repairing(given, self._record, self._repair)
         self._watch = Watch(given, self._repair)
         self._drivers: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -72,8 +73,8 @@ class Engine:
         known = self._record.board.answered.get(request.id)
         if known is not None:
             return known
-        objections = ""
-        if isinstance(request, ApproveRemedy):
+        objections: str | None = None
+        if isinstance(request, ApproveRemedy | BreakGlass):
             objections = await self._objections(request, by)
         entries = await self._record.append(
             lambda board: self._decided(request, board, by, objections)
@@ -83,7 +84,7 @@ class Engine:
         return entries[0] if entries else self._record.board.answered[request.id]
 
     def _decided(
-        self, request: AnyRequest, board: Board, by: Identity, objections: str
+        self, request: AnyRequest, board: Board, by: Identity, objections: str | None
     ) -> Decision:
         """Return the decision on a request, on the very board that it is appended to."""
         if request.id in board.answered:
@@ -98,25 +99,23 @@ class Engine:
                 now=now,
                 request=request.id,
             )
-        decision = decisions.decide(request, board, by, now)
-        accepted = isinstance(decision.events[0], ev.RemedyApproved)
-        if accepted and objections and isinstance(request, ApproveRemedy):
-            return _voided(request, by, objections, now=decision.events[0])
-        return decision
+        rules = self._given.rules
+        return decisions.decide(request, board, by, now, rules=rules, objections=objections)
 
-    async def _objections(self, request: ApproveRemedy, by: Identity) -> str:
-        """Run the guards again just before the decision.
+    async def _objections(self, request: ApproveRemedy | BreakGlass, by: Identity) -> str | None:
+        """Run the guards again just before the decision, where the request is otherwise in order.
 
-        Where the request is otherwise in order.
+        None where it is not: then none were asked.
         """
         board = self._record.board
         incident = board.incidents.get(request.incident)
-        if incident is None or decisions.refusal(request, incident, by, self._given.clock.now()):
-            return ""
+        now, rules = self._given.clock.now(), self._given.rules
+        if incident is None or decisions.refusal(request, incident, by, now, rules=rules):
+            return None
         proposal = decisions.on_offer(incident, request.digest)
         if isinstance(proposal, str):
-            return ""
-        return await self._repair.objections(incident, proposal, board)
+            return None
+        return await self._repair.objections(incident, proposal, board, by)
 
     def _drive(self, incident: str) -> None:
         """See to it that somebody works on the incident."""
@@ -138,14 +137,15 @@ class Engine:
             try:
                 await self._work(now)
                 failures = 0
-            except PetopsError as exc:
-                failures += 1
-                await self._noted(incident, f"{exc.message}; trying again", failures)
             except Exception as exc:
+                known = _told(exc)
+                if isinstance(known, SupersededError):
+                    return  # another engine goes on with it
                 failures += 1
-                if failures > len(_RETRY_SECONDS):
+                if known is None and failures > len(_RETRY_SECONDS):
                     raise
-                await self._noted(incident, f"a bug in petops: {exc!r}", failures)
+                what = f"{known.message}; trying again" if known else f"a bug in petops: {exc!r}"
+                await self._noted(incident, what, failures)
 
     def _has_work(self, incident: Incident) -> bool:
         return incident.phase not in AT_REST or self._asks_again(incident)
@@ -171,14 +171,14 @@ class Engine:
             case Phase.OPEN | Phase.INVESTIGATING:
                 await self._investigate(incident)
             case Phase.DIAGNOSED:
-                board = self._record.board
-                await self._append(incident.id, await self._repair.proposed(incident, board))
+                events = await self._repair.proposed(incident, self._record.board)
+                await self._record.append(lambda _: Decision(incident=incident.id, events=events))
             case Phase.WAITING:
                 await self._wait_for_decision(incident)
             case Phase.REPAIRING:
-                await self._act(incident)
+                await self._repairing.act(incident)
             case Phase.WATCHING:
-                await self._append(incident.id, await self._watch.recovery(incident))
+                await self._repairing.ended(incident.id, await self._watch.recovery(incident))
             case Phase.UNEXPLAINED:
                 await self._ask_again(incident)
             case Phase.RECOVERED:
@@ -239,15 +239,16 @@ class Engine:
                 ),
             )
             return
+        if await self._repairing.approved_by_policy(incident):
+            return
         left = (expires - self._given.clock.now()).total_seconds()
         try:
             async with asyncio.timeout(max(0.0, left)):
                 await self._changed(incident)
         except TimeoutError:
             now = self._given.clock.now()
-            await self._append(
-                incident.id, _lapsed(incident, self._given.rules.lapses_at_most, now)
-            )
+            at_most = self._given.rules.lapses_at_most
+            await self._append(incident.id, decisions.lapsed(incident, at_most, now))
 
     async def _ask_again(self, incident: Incident) -> None:
         """Begin anew after a while, unless something happens first.
@@ -272,46 +273,20 @@ class Engine:
                 return
             await self._record.beyond(seq)
 
-    async def _act(self, incident: Incident) -> None:
-        """Make the approved change.
-
-        After a restart the cluster is looked at before anything else.
-        """
-        if incident.intent is not None:
-            await self._append(incident.id, await self._repair.settled(incident.intent))
-            return
-        intent = intended(incident, self._given.new_id(), self._given.clock.now())
-        if intent is None:
-            failed = ev.ActFailed(
-                at=self._given.clock.now(), act="", why="the approved change is not known"
-            )
-            await self._append(incident.id, failed)
-            return
-        await self._append(incident.id, intent)
-        await self._append(incident.id, await self._repair.made(intent))
-
     async def _watch_for_relapse(self, incident: Incident) -> None:
         if incident.watch is None:
             await self._append(incident.id, self._watch.relapse_watch(incident))
             return
-        await self._append(incident.id, await self._watch.relapse(incident, incident.watch.until))
+        ended = await self._watch.relapse(incident, incident.watch.until)
+        await self._repairing.ended(incident.id, ended)
 
     async def _append(self, incident: str, event: ev.Event) -> None:
         await self._record.append(lambda _: Decision(incident=incident, events=(event,)))
 
 
-def _voided(request: ApproveRemedy, by: Identity, objections: str, *, now: ev.Event) -> Decision:
-    """Refuse an approval that the guards object to, and let what is on offer be planned anew."""
-    refused = ev.ApprovalRefused(
-        at=now.at, request=request.id, by=by, digest=request.digest[:80], why=objections
-    )
-    lapsed = ev.ProposalsLapsed(at=now.at, because=objections)
-    return Decision(incident=request.incident, events=(refused, lapsed))
-
-
-def _lapsed(incident: Incident, at_most: int, now: datetime) -> ev.Event:
-    """Offer anew what nobody decided on, some times; then leave it to a person."""
-    if incident.lapses + 1 < at_most:
-        return ev.ProposalsLapsed(at=now, because="nobody decided before it expired")
-    because = f"nobody decided, {at_most} times in a row"
-    return ev.NothingToPropose(at=now, because=because)
+def _told(exc: Exception) -> PetopsError | None:
+    """Return what is no bug, from within the groups that tasks put it in."""
+    if not isinstance(exc, ExceptionGroup):
+        return exc if isinstance(exc, PetopsError) else None
+    known, bugs = exc.split(PetopsError)
+    return None if bugs or known is None else _told(known.exceptions[0])

@@ -9,13 +9,14 @@ from typing import Any, TypeVar, cast
 from petops.domain.diagnosis import Diagnosis, Verdict
 from petops.domain.evidence import Answer, Asked, Unknown
 from petops.domain.facts import Fact
+from petops.engine.ranking import ranked
 from petops.errors import SourceError
 from petops.playbooks.base import Case, Evidence, FailureMode, Sources, Step
+from petops.playbooks.nearby import nearby
 from petops.ports import Clock, Cluster, Metrics
 
 F = TypeVar("F", bound=Fact)
 Report = Callable[[Answer | Unknown], Awaitable[None]]
-LEAST_CONFIDENCE = 0.5
 
 
 class Inquiry:
@@ -109,18 +110,20 @@ def concluded(
     case: Case, modes: Sequence[FailureMode], evidence: Evidence, unknowns: tuple[Unknown, ...]
 ) -> Diagnosis:
     """Let each mode conclude, and rank what they found. Pure: a replay gives the same."""
-    findings = sorted(
-        (mode.conclude(case, evidence) for mode in modes),
-        key=lambda one: (one.verdict is Verdict.SUPPORTED, one.confidence),
-        reverse=True,
-    )
-    best = findings[0] if findings else None
-    if best and best.verdict is Verdict.SUPPORTED and best.confidence >= LEAST_CONFIDENCE:
-        return Diagnosis(
-            cause=best, rivals=tuple(findings[1:]), gaps=unknowns, because=best.because
-        )
-    if not findings:
+    found = ranked([mode.conclude(case, evidence) for mode in modes])
+    beside = (*found.also_broken, *nearby(case, evidence, found.cause))
+    if found.cause is not None:
+        because = found.cause.because
+    elif not found.rivals:
         because = f"no failure mode that petops knows fits category {case.assessment.category}"
     else:
-        because = "no cause found: " + "; ".join(one.because for one in findings)
-    return Diagnosis(cause=None, rivals=tuple(findings), gaps=unknowns, because=because)
+        open_ones = [one.because for one in found.rivals if one.verdict is not Verdict.REFUTED]
+        said = "; ".join(open_ones) or f"{len(found.rivals)} failure modes were ruled out"
+        because = f"no cause found: {said}"
+    return Diagnosis(
+        cause=found.cause,
+        rivals=found.rivals,
+        gaps=unknowns,
+        because=because,
+        also_broken=beside,
+    )

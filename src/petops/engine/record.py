@@ -35,6 +35,11 @@ class Record:
         self._lock = asyncio.Lock()
         self._pulse = asyncio.Event()
 
+    @property
+    def token(self) -> int:
+        """The fencing token with which this engine holds the journal."""
+        return self._journal.token
+
     async def load(self) -> None:
         """Fold what the journal holds."""
         while page := await self._journal.read(self.board.seq, _PAGE):

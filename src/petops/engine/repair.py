@@ -1,69 +1,79 @@
-"""Proposes changes, checks them against the world as it is, and makes the approved one, once."""
+"""Proposes changes, checks them against the world as it is, and offers what takes them back."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from petops.domain import events as ev
 from petops.domain.change import (
     Act,
     Advice,
+    Change,
     DryRun,
+    GuardResult,
     Proposal,
+    Risk,
+    Uncordon,
     digest,
     inverse,
 )
+from petops.domain.circumstances import Circumstances
 from petops.domain.diagnosis import Finding
 from petops.domain.evidence import Window
-from petops.domain.facts import Rollouts
 from petops.domain.incident import Board, Incident
-from petops.domain.policy import Circumstances, Refusal
-from petops.domain.subject import Kind
+from petops.domain.policy import Identity, Mode, Refusal
+from petops.engine.ground import Ground, Surveyed
 from petops.engine.investigation import Inquiry
 from petops.engine.surroundings import Surroundings, case_of
-from petops.errors import OutcomeUnknownError, PetopsError, SourceError
+from petops.errors import PetopsError, SourceError
 from petops.playbooks.base import Evidence, Judgement
-from petops.ports import Headroom, WorkloadState
-from petops.remedies.base import Remedy, Situation, checked
+from petops.remedies.base import Guard, Remedy, checked, objections
+from petops.remedies.guards import ALWAYS
 
-_HOUR = timedelta(hours=1)
+TAKE_BACK = "take-back"
 _LOOK_BACK = timedelta(minutes=10)
-_REFUSALS_AT_MOST = 3
-_SETTLE_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+_FRESH = timedelta(minutes=2)
 _NO_DRY_RUN = DryRun(diff=(), by_server=False)
 
 
 class Repair:
-    """Everything between a diagnosis and a change that was made."""
+    """Everything between a diagnosis and an approval."""
 
     def __init__(self, given: Surroundings) -> None:
         self._given = given
+        self._ground = Ground(given)
 
-    async def proposed(self, incident: Incident, board: Board) -> ev.Event:
+    async def proposed(self, incident: Incident, board: Board) -> Sequence[ev.Event]:
         """Return the changes on offer for the incident's diagnosis, or why there are none."""
         now = self._given.clock.now()
         diagnosis = incident.diagnosis
         cause = diagnosis.cause if diagnosis else None
-        if cause is None or cause.subject is None:
+        if cause is None or cause.target is None:
             because = diagnosis.because if diagnosis else "no diagnosis"
-            return ev.NoCauseFound(at=now, because=because)
+            return (ev.NoCauseFound(at=now, because=because),)
         try:
-            situation, headroom = await self._situation(cause)
+            found = await self._ground.surveyed(incident, cause)
         except SourceError as exc:
-            because = f"{cause.subject} could not be read: {exc.message}"
-            return ev.NothingToPropose(at=now, because=because)
+            because = f"{cause.target} could not be read: {exc.message}"
+            return (ev.NothingToPropose(at=now, because=because),)
+        symptom = await self._symptom(incident, cause, now)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(
-                    self._offer(incident, board, self._given.remedies[name], situation, headroom)
+                    self._offer(incident, board, self._given.remedies[name], found, symptom)
                 )
                 for name in cause.remedies
             ]
-        return _offered([task.result() for task in tasks], now)
+        event = _offered([task.result() for task in tasks], now)
+        if self._given.rules.mode is Mode.OBSERVE and isinstance(event, ev.RemediesProposed):
+            return _observed(event)
+        return (event,)
 
-    async def objections(self, incident: Incident, proposal: Proposal, board: Board) -> str:
+    async def objections(
+        self, incident: Incident, proposal: Proposal, board: Board, by: Identity | None
+    ) -> str:
         """Run the guards of a proposal again; return what they object, empty where nothing."""
         change = proposal.change
         if isinstance(change, Advice) or incident.diagnosis is None:
@@ -71,157 +81,180 @@ class Repair:
         cause = incident.diagnosis.cause
         if cause is None:
             return "the cause is not known"
+        takes_back = proposal.remedy == TAKE_BACK
         try:
-            situation, headroom = await self._situation(cause)
-            judgement = await self.judged(incident, cause, None)
-            dry_run = await self._given.actuator.dry_run(change)
-            changed = await self._given.actuator.changed_since(change)
-        except PetopsError as exc:
-            return f"it could not be checked again: {exc.message}"
-        now = self._circumstances(situation.workload, headroom, dry_run, changed, board)
-        now = _with_symptom(now, judgement)
-        remedy = self._given.remedies[proposal.remedy]
-        return "; ".join(one.why for one in checked(remedy.guards, change, now) if not one.ok)
+            async with asyncio.TaskGroup() as group:
+                surveyed = group.create_task(self._ground.surveyed(incident, cause))
+                judged = group.create_task(self.judged(incident, cause, None))
+                tried = group.create_task(self._given.actuator.dry_run(change))
+                moved = group.create_task(self._given.actuator.changed_since(change))
+        except ExceptionGroup as failed:
+            known, bugs = failed.split(PetopsError)
+            if bugs or known is None:
+                raise
+            return f"it could not be checked again: {_first(known)}"
+        gone = judged.result().symptom_gone
+        now = await self._ground.around(
+            change,
+            surveyed.result(),
+            board,
+            dry_run=tried.result(),
+            changed=moved.result(),
+            symptom=None if gone is None else not gone,
+            approver=by,
+            takes_back=takes_back,
+        )
+        guards = self._guards(proposal.remedy)
+        against = objections(guards, checked(guards, change, now), deciding=True)
+        return "; ".join(one.why for one in against)
 
     async def judged(self, incident: Incident, cause: Finding, since: datetime | None) -> Judgement:
         """Ask how it stands with the symptom and its cause now."""
         evidence = await self.watched(incident, cause, since)
         mode = self._given.modes[cause.mode]
         window = incident.window or Window.before(self._given.clock.now(), _LOOK_BACK)
-        return mode.judge(case_of(incident, window, cause.subject), evidence, cause, since)
+        return mode.judge(case_of(incident, window, cause.target), evidence, cause, since)
 
     async def watched(self, incident: Incident, cause: Finding, since: datetime | None) -> Evidence:
         """Return fresh evidence of what is watched, about the cause's own object."""
         now = self._given.clock.now()
-        span = _LOOK_BACK if since is None else max(_LOOK_BACK, now - since)
+        # After a change only what was measured since it counts: a rate over both would lie.
+        window = Window.before(now, _LOOK_BACK) if since is None else Window(start=since, end=now)
         inquiry = Inquiry(
-            case_of(incident, Window.before(now, span), cause.subject),
+            case_of(incident, window, cause.target),
             metrics=self._given.metrics,
             cluster=self._given.cluster,
             clock=self._given.clock,
         )
         return await inquiry.ask(self._given.modes[cause.mode].watch_steps)
 
-    async def made(self, intent: ev.ActIntended) -> ev.Event:
-        """Make the change for the first time, or say why it was not made."""
+    async def taken_back(
+        self, incident: Incident, board: Board, because: str
+    ) -> ev.InverseOffered | None:
+        """Return the offer to take back what was changed; None where that cannot be offered."""
+        intent, chosen = incident.intent, incident.chosen
+        cause = incident.diagnosis.cause if incident.diagnosis else None
+        if intent is None or cause is None or incident.takes_back is not None:
+            return None
+        back = inverse(intent.change)
+        if back is None:
+            return None
         try:
-            await self._given.actuator.apply(intent.change, intent.act)
-        except OutcomeUnknownError:
-            return await self.settled(intent)
-        except PetopsError as exc:
-            return ev.ActFailed(at=self._given.clock.now(), act=intent.act, why=exc.message)
-        return ev.RemedyApplied(at=self._given.clock.now(), act=intent.act)
+            found = await self._ground.surveyed(incident, cause)
+            dry_run = await self._given.actuator.dry_run(back)
+        except PetopsError:
+            return None
+        now = await self._ground.around(back, found, board, dry_run=dry_run, takes_back=True)
+        guards = checked(ALWAYS, back, now)
+        if objections(ALWAYS, guards, deciding=False):
+            return None
+        risk = chosen.risk if chosen else Risk.YELLOW
+        proposal = self._proposal(
+            incident,
+            cause,
+            TAKE_BACK,
+            back,
+            risk=Risk.GREEN if isinstance(back, Uncordon) else risk,
+            dry_run=dry_run,
+            guards=guards,
+            expires_at=now.now + self._given.rules.inverse_expires,
+        )
+        return ev.InverseOffered(at=now.now, because=because, proposals=(proposal,))
 
-    async def settled(self, intent: ev.ActIntended) -> ev.Event:
-        """Find out by looking whether the change was made; make it only if it certainly was not."""
-        refused = 0
-        for attempt in range(len(_SETTLE_SECONDS) * 100):
-            looked = False
-            try:
-                if await self._given.actuator.was_applied(intent.change, intent.act):
-                    return ev.RemedyApplied(
-                        at=self._given.clock.now(), act=intent.act, settled=True
-                    )
-                looked = True
-                await self._given.actuator.apply(intent.change, intent.act)
-            except (OutcomeUnknownError, SourceError) as exc:
-                # Refused after a look that found nothing: it was certainly not made.
-                refused += looked and isinstance(exc, SourceError)
-                if refused >= _REFUSALS_AT_MOST:
-                    return ev.ActFailed(at=self._given.clock.now(), act=intent.act, why=exc.message)
-                wait = _SETTLE_SECONDS[min(attempt, len(_SETTLE_SECONDS) - 1)]
-                await self._given.clock.sleep(wait)
-            except PetopsError as exc:
-                return ev.ActFailed(at=self._given.clock.now(), act=intent.act, why=exc.message)
-            else:
-                return ev.RemedyApplied(at=self._given.clock.now(), act=intent.act)
-        why = "its outcome could not be found out: look at the object"
-        return ev.ActFailed(at=self._given.clock.now(), act=intent.act, why=why)
+    async def _symptom(self, incident: Incident, cause: Finding, now: datetime) -> bool | None:
+        """Say whether the symptom is there: a fresh diagnosis says so, an older one is checked."""
+        if incident.diagnosed_at is not None and now - incident.diagnosed_at < _FRESH:
+            return True
+        gone = (await self.judged(incident, cause, None)).symptom_gone
+        return None if gone is None else not gone
 
-    async def _situation(self, cause: Finding) -> tuple[Situation, Headroom]:
-        subject = cause.subject
-        if subject is None:
-            raise SourceError("the diagnosis names no object")
-        workload = (await self._given.cluster.workload(subject)).value
-        headroom = (await self._given.cluster.headroom(subject)).value
-        rollouts: Rollouts | None = None
-        if subject.kind is Kind.DEPLOYMENT:
-            rollouts = (await self._given.cluster.rollouts(subject)).value
-        now = self._given.clock.now()
-        situation = Situation(finding=cause, workload=workload, rollouts=rollouts, now=now)
-        return situation, headroom
+    def _guards(self, remedy: str) -> tuple[Guard, ...]:
+        return ALWAYS if remedy == TAKE_BACK else self._given.remedies[remedy].guards
 
     async def _offer(
         self,
         incident: Incident,
         board: Board,
         remedy: Remedy,
-        situation: Situation,
-        headroom: Headroom,
+        found: Surveyed,
+        symptom: bool | None,
     ) -> Proposal | tuple[str, str]:
         """Return one remedy's proposal, or its name and why it is withheld."""
-        change = remedy.plan(situation)
+        change = remedy.plan(found.situation)
         if isinstance(change, Refusal):
             return remedy.name, str(change)
         dry_run = _NO_DRY_RUN
+        guards: tuple[GuardResult, ...] = ()
         if not isinstance(change, Advice):
             try:
                 dry_run = await self._given.actuator.dry_run(change)
             except PetopsError as exc:
                 return remedy.name, f"it could not be tried out: {exc.message}"
-        now = self._circumstances(situation.workload, headroom, dry_run, None, board)
-        guards = checked(remedy.guards, change, now)
-        objections = "; ".join(one.why for one in guards if not one.ok)
-        if objections:
-            return remedy.name, objections
-        cause = situation.finding
+            now = await self._ground.around(change, found, board, dry_run=dry_run, symptom=symptom)
+            guards = checked(remedy.guards, change, now)
+            against = objections(remedy.guards, guards, deciding=False)
+            owned = _for_repository(change, now, dry_run, against)
+            if owned is None and against:
+                return remedy.name, "; ".join(one.why for one in against)
+            change = owned or change
+        cause = found.situation.finding
+        return self._proposal(
+            incident,
+            cause,
+            remedy.name,
+            change,
+            risk=remedy.risk_for(cause.mode),
+            dry_run=dry_run,
+            guards=guards,
+            expires_at=self._given.clock.now() + self._given.rules.approval_expires,
+        )
+
+    def _proposal(
+        self,
+        incident: Incident,
+        cause: Finding,
+        remedy: str,
+        change: Change,
+        *,
+        risk: Risk,
+        dry_run: DryRun,
+        guards: tuple[GuardResult, ...],
+        expires_at: datetime,
+    ) -> Proposal:
+        evidence = f"{cause.mode}: {cause.because}"
         return Proposal(
-            remedy=remedy.name,
-            risk=remedy.risk,
+            remedy=remedy,
+            risk=risk,
             change=change,
             inverse=inverse(change),
-            digest=digest(
-                incident=incident.id, change=change, evidence=f"{cause.mode}: {cause.because}"
-            ),
+            digest=digest(incident=incident.id, change=change, evidence=evidence),
             dry_run=dry_run,
             guards=guards,
             watched=self._given.modes[cause.mode].watched,
-            expires_at=now.now + self._given.rules.approval_expires,
-        )
-
-    def _circumstances(
-        self,
-        workload: WorkloadState,
-        headroom: Headroom,
-        dry_run: DryRun,
-        changed: str | None,
-        board: Board,
-    ) -> Circumstances:
-        now = self._given.clock.now()
-        return Circumstances(
-            now=now,
-            protected_namespaces=self._given.rules.protected_namespaces,
-            changed_since=changed,
-            dry_run_refused=dry_run.refused,
-            desired_replicas=workload.desired_replicas,
-            ready_replicas=workload.ready_replicas,
-            unavailable_at_most=workload.unavailable_at_most,
-            disruptions_allowed=headroom.disruptions_allowed,
-            node_headroom_bytes=headroom.node_bytes,
-            quota_headroom_bytes=headroom.quota_bytes,
-            acts_last_hour=_acts_since(board, now - _HOUR),
-            symptom_present=None,
-            managed_by=workload.managed_by,
+            expires_at=expires_at,
         )
 
 
-def intended(incident: Incident, act: str, now: datetime) -> ev.ActIntended | None:
+def intended(incident: Incident, act: str, now: datetime, token: int) -> ev.ActIntended | None:
     """Return the intent that the approval asks for; None where there is nothing to act on."""
     chosen = incident.chosen
     if chosen is None or isinstance(chosen.change, Advice):
         return None
     change: Act = chosen.change
-    return ev.ActIntended(at=now, act=act, digest=chosen.digest, change=change)
+    return ev.ActIntended(at=now, act=act, digest=chosen.digest, change=change, token=token)
+
+
+def _for_repository(
+    change: Act, now: Circumstances, dry_run: DryRun, against: Sequence[GuardResult]
+) -> Advice | None:
+    """Return the change as a patch for its repository, where that is all that stands against it."""
+    if {one.name for one in against} != {"not-owned-by-gitops"}:
+        return None
+    text = (
+        f"{now.managed_by} owns {change.subject} and would take a change back: "
+        f"make it in its repository: {change.summary}"
+    )
+    return Advice(subject=change.subject, text=text, handover="\n".join(dry_run.diff))
 
 
 def _offered(results: list[Proposal | tuple[str, str]], now: datetime) -> ev.Event:
@@ -233,14 +266,22 @@ def _offered(results: list[Proposal | tuple[str, str]], now: datetime) -> ev.Eve
     return ev.NothingToPropose(at=now, because=because, proposals=proposals, withheld=withheld)
 
 
-def _with_symptom(now: Circumstances, judgement: Judgement) -> Circumstances:
-    gone = judgement.symptom_gone
-    return replace(now, symptom_present=None if gone is None else not gone)
-
-
-def _acts_since(board: Board, since: datetime) -> int:
-    return sum(
-        1
-        for incident in board.incidents.values()
-        if incident.applied is not None and incident.applied.at >= since
+def _observed(event: ev.RemediesProposed) -> Sequence[ev.Event]:
+    """Record what would have been on offer, and hand over: petops only observes."""
+    because = "petops only observes (settings: repair.mode)"
+    changes = [one for one in event.proposals if not isinstance(one.change, Advice)]
+    would = ev.WouldHaveActed(
+        at=event.at,
+        digests=tuple(one.digest for one in changes),
+        summaries=tuple(f"{one.remedy} ({one.risk}): {one.change.summary}" for one in changes),
+        because=because,
     )
+    handed = ev.NothingToPropose(
+        at=event.at, because=because, proposals=event.proposals, withheld=event.withheld
+    )
+    return (would, handed)
+
+
+def _first(failed: BaseExceptionGroup[PetopsError]) -> str:
+    first = failed.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first.message

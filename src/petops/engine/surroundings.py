@@ -12,7 +12,7 @@ from petops.domain.policy import Rules
 from petops.domain.subject import Subject
 from petops.playbooks import MODES
 from petops.playbooks.base import Case, FailureMode
-from petops.ports import Actuator, Clock, Cluster, Metrics
+from petops.ports import Actuator, Clock, Cluster, Metrics, Site
 from petops.remedies import REMEDIES
 from petops.remedies.base import Remedy
 
@@ -28,6 +28,7 @@ class Surroundings:
     cluster: Cluster
     metrics: Metrics
     actuator: Actuator
+    site: Site
     assess: Callable[[Alarm], Assessment]
     new_id: Callable[[], str]
     rules: Rules = field(default_factory=Rules)

@@ -56,7 +56,7 @@ class Watch:
         return ev.RelapseWatchStarted(
             at=self._given.clock.now(),
             until=began + timedelta(seconds=seconds),
-            because=f"two times the last time to the kill, {seconds:.0f} s in all",
+            because=f"the cause would show again within {seconds:.0f} s",
         )
 
     async def relapse(self, incident: Incident, until: datetime) -> ev.Event:
@@ -83,10 +83,11 @@ class Watch:
         self, incident: Incident, cause: Finding, since: datetime
     ) -> tuple[Judgement, bool]:
         judgement = await self._repair.judged(incident, cause, since)
-        if cause.subject is None:
+        subject = cause.target
+        if subject is None:
             return judgement, True
         try:
-            workload = (await self._given.cluster.workload(cause.subject)).value
+            workload = (await self._given.cluster.workload(subject)).value
         except SourceError:
             return judgement, False
         return judgement, workload.is_rolled_out

@@ -17,13 +17,14 @@ from typing import Final, TypeVar
 
 from petops.domain import events as ev
 from petops.domain.events import Entry, Event
-from petops.errors import ConflictError, JournalError
+from petops.errors import ConflictError, JournalError, SupersededError
+from petops.journal import chain
 from petops.journal.lock import locked, private
 from petops.wire import event_from_json, event_to_json
 
 T = TypeVar("T")
 
-VERSION: Final = 1
+VERSION: Final = 2
 SCHEMA: Final = """
 create table entries (
     seq integer primary key,
@@ -32,6 +33,7 @@ create table entries (
     kind text not null,
     at text not null,
     body text not null,
+    hash text not null default '',
     unique (incident, number)
 )
 """
@@ -57,11 +59,14 @@ _BROKEN: Final = {"SQLITE_CORRUPT", "SQLITE_NOTADB"}
 class SqliteJournal:
     """`Journal` in a file. Made by `open` and `open_read_only` only."""
 
-    def __init__(self, path: Path, thread: Executor, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, thread: Executor, connection: sqlite3.Connection, token: int = 0
+    ) -> None:
         self._path = path
         self._thread = thread
         self._connection = connection
         self._synchronous = ""
+        self._token = token
 
     @classmethod
     @asynccontextmanager
@@ -87,9 +92,14 @@ class SqliteJournal:
         with ThreadPoolExecutor(1, thread_name_prefix="journal") as thread:
             connection = await _in(thread, lambda: _told(path, lambda: connect(path)))
             try:
-                yield cls(path, thread, connection)
+                yield cls(path, thread, connection, await _in(thread, lambda: _token(connection)))
             finally:
                 await _in(thread, connection.close)
+
+    @property
+    def token(self) -> int:
+        """The fencing token; one file has one writer at a time, by its lock."""
+        return self._token
 
     async def append(
         self, incident: str, expected: int, events: Sequence[Event]
@@ -100,6 +110,18 @@ class SqliteJournal:
     async def read(self, after: int, limit: int = 1000) -> tuple[Entry, ...]:
         """Return up to `limit` entries with a seq above `after`, in order."""
         return await self._run(lambda: self._read(after, limit))
+
+    async def verified(self, expected: str = "") -> chain.Verified:
+        """Walk the chain of hashes; raise JournalError for a journal that has none yet."""
+        return await self._run(lambda: self._verified(expected))
+
+    def _verified(self, expected: str) -> chain.Verified:
+        if _version(self._connection, self._path) < VERSION:
+            raise JournalError(
+                f"the journal {self._path} is of an older petops and has no chain yet",
+                hint="it gets one as soon as an engine opens it: `petops daemon`",
+            )
+        return chain.verified(self._connection, expected)
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await _in(self._thread, lambda: _told(self._path, work))
@@ -114,20 +136,33 @@ class SqliteJournal:
             ((number,),) = run(sql, (incident,))
             if number != expected:
                 raise ConflictError(f"{incident} has {number} entries, not {expected}")  # noqa: TRY301
-            added = []
-            for at, (event, kind, body) in enumerate(wired, start=expected + 1):
-                row = (incident, at, kind, event.at.astimezone(UTC).isoformat(), body)
-                sql = (
-                    "insert into entries (incident, number, kind, at, body) values (?, ?, ?, ?, ?)"
-                )
-                seq = run(sql, row).lastrowid or 0
-                added.append(Entry(seq=seq, incident=incident, number=at, event=event))
+            added = self._inserted(incident, expected, wired)
             run("commit")
         except BaseException:
             if self._connection.in_transaction:  # SQLite itself rolls back where the disk is full
                 run("rollback")
             raise
         return tuple(added)
+
+    def _inserted(
+        self, incident: str, expected: int, wired: Sequence[tuple[Event, str, str]]
+    ) -> list[Entry]:
+        """Insert the lines, each linked to the one before it, and move the head of the chain."""
+        run, added = self._connection.execute, []
+        ((seq, last, token),) = run("select seq, hash, token from head")
+        if token != self._token:
+            raise SupersededError(
+                f"a later engine holds the journal {self._path}", hint="attach to that engine"
+            )
+        for number, (event, kind, body) in enumerate(wired, start=expected + 1):
+            seq += 1
+            row = (seq, incident, number, kind, event.at.astimezone(UTC).isoformat(), body)
+            last = chain.link(last, row)
+            sql = "insert into entries values (?, ?, ?, ?, ?, ?, ?)"
+            run(sql, (*row, last))
+            added.append(Entry(seq=seq, incident=incident, number=number, event=event))
+        run("update head set seq = ?, hash = ?", (seq, last))
+        return added
 
     def _sync(self, level: str) -> None:
         """Choose how far the next commit goes; SQLite ignores this inside a transaction."""
@@ -169,11 +204,17 @@ def _writable(path: Path) -> sqlite3.Connection:
     connection = _connected(path, "rw")
     try:
         connection.execute("pragma journal_mode = wal")
-        if _version(connection, path) == 0:
-            connection.execute("begin immediate")
+        version = _version(connection, path)
+        connection.execute("begin immediate")
+        if version == 0:
             connection.execute(SCHEMA)
+        elif version < VERSION:
+            connection.execute("alter table entries add column hash text not null default ''")
+        if version < VERSION:
+            chain.begin(connection)
             connection.execute(f"pragma user_version = {VERSION}")
-            connection.execute("commit")
+        connection.execute("update head set token = token + 1")
+        connection.execute("commit")
     except BaseException:
         connection.close()
         raise
@@ -191,6 +232,15 @@ def _readable(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _token(connection: sqlite3.Connection) -> int:
+    """Return the fencing token of the latest holder; an older journal has none yet."""
+    ((heads,),) = connection.execute("select count(*) from sqlite_master where name = 'head'")
+    if not heads:
+        return 0
+    ((token,),) = connection.execute("select token from head")
+    return int(token)
 
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:

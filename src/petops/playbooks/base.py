@@ -8,16 +8,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from petops.domain.alarm import Alarm, Assessment
-from petops.domain.diagnosis import Finding, LeakForecast, Row, Weighs
+from petops.domain.alarm import Alarm, Assessment, Category
+from petops.domain.diagnosis import Finding, LeakForecast, Row, Verdict, Weighs
 from petops.domain.evidence import Answer, Asked, Unknown, Window
 from petops.domain.facts import Fact
-from petops.domain.subject import Subject
+from petops.domain.subject import Kind, Subject
 from petops.errors import SourceError
 from petops.ports import Cluster, Metrics, Told
 
 F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
+
+MOST_CONFIDENCE = 0.97
+# What no recording of a real cluster and no public data confirms is never surer than this.
+MOST_UNPROVEN = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +160,60 @@ class Ledger:
         """Write that this is not known; it proves nothing and adds nothing."""
         seen = f"not measured: {why or self.evidence.why_unknown(of)}"
         self.row(of, Weighs.NOT_MEASURED, statement, seen=seen, refuted_if=refuted_if)
+
+    def finding(
+        self,
+        verdict: Verdict,
+        because: str,
+        *,
+        subject: Subject | None = None,
+        is_proven: bool = True,
+        remedies: tuple[str, ...] = (),
+        explains: tuple[str, ...] = (),
+        **more: Any,
+    ) -> Finding:
+        """Return what the rows add up to; only what is supported explains and offers anything."""
+        holds = verdict is Verdict.SUPPORTED
+        most = MOST_CONFIDENCE if is_proven else MOST_UNPROVEN
+        if holds and not is_proven:
+            because += " (unproven: no recording of a real cluster confirms this yet)"
+        return Finding(
+            mode=self.mode,
+            verdict=verdict,
+            confidence=round(max(0.0, min(most, self.confidence)), 2),
+            because=because,
+            rows=tuple(self.rows),
+            subject=subject,
+            remedies=remedies if holds else (),
+            explains=explains if holds else (),
+            **more,
+        )
+
+
+# Symptoms of workloads. An alarm's kind is only where somebody looked first: what Kubernetes says
+# of the pods themselves is asked for in each of them.
+OF_WORKLOADS = (
+    Category.MEMORY,
+    Category.CPU,
+    Category.RESTARTS,
+    Category.LATENCY,
+    Category.ERRORS,
+    Category.AVAILABILITY,
+)
+
+
+def suspected_in(*categories: Category, on_nodes: bool = False) -> Callable[[Case], bool]:
+    """Return a `suspect` for these kinds of symptom, and for what is not known to be of a kind.
+
+    An alarm about a node is not about whatever ails on it, unless the mode is thought of there too.
+    """
+    wanted = frozenset({*categories, Category.OTHER})
+
+    def suspect(case: Case) -> bool:
+        on_node = case.subject is not None and case.subject.kind is Kind.NODE
+        return case.assessment.category in wanted and (on_nodes or not on_node)
+
+    return suspect
 
 
 class CauseNow(StrEnum):

@@ -93,7 +93,7 @@ def growth(life: Lifetime) -> Growth | None:
         and len(tail) >= FEWEST_READINGS
         and values[-1] - tail[0].mib > 2 * noise
         and rising_ratio(tail) >= RISING_RATIO
-        and _still_climbs(points, rate)
+        and _still_climbs(points, rate, noise)
     )
     return Growth(
         leaking=leaking,
@@ -141,7 +141,8 @@ def pooled(lives: Iterable[Lifetime]) -> Growth | None:
     rate = slope(points)
     noise = max(noise_mib(life) for life in chosen)
     rise = max(mib for _, mib in points) - min(mib for _, mib in points)
-    leaking = rate > 0 and rise > 4 * noise and _on_a_line(points) and _still_climbs(points, rate)
+    climbs = _still_climbs(points, rate, noise)
+    leaking = rate > 0 and rise > 4 * noise and _on_a_line(points) and climbs
     return Growth(
         leaking=leaking,
         mib_per_minute=rate,
@@ -188,13 +189,17 @@ def at_limit(latest: Reading, limit_mib: float | None, mib_per_minute: float) ->
     return None if seconds is None else latest.at + timedelta(seconds=seconds)
 
 
-def _still_climbs(points: Sequence[tuple[float, float]], rate: float) -> bool:
-    """Say whether the later half (by time) rises at a good part of the whole's rate."""
+def _still_climbs(points: Sequence[tuple[float, float]], rate: float, noise: float) -> bool:
+    """Say whether the later half (by time) rises at a good part of the whole's rate, and at all.
+
+    A start's jump with hardly a breath after it has a median slope of next to nothing, which any
+    breath keeps up with.
+    """
     middle = (points[0][0] + points[-1][0]) / 2
     late = [point for point in points if point[0] >= middle]
     if len(late) < 2:
         late = list(points[-2:])
-    return slope(late) >= LATE_SLOPE_RATIO * rate > 0
+    return slope(late) >= LATE_SLOPE_RATIO * rate > 0 and late[-1][1] - late[0][1] > noise
 
 
 def _on_a_line(points: Sequence[tuple[float, float]]) -> bool:

@@ -12,6 +12,7 @@ from petops.playbooks.leak_suspect import Suspect, typical_life_seconds
 from petops.playbooks.steps.memory import container_memory, request_load, siblings
 from petops.playbooks.steps.workloads import container_stops, node_conditions, recent_rollouts
 
+RESTARTS_OF_A_LOOP = 2
 # Load that rose by less than this explains no growth of memory.
 LOAD_ROSE_RATIO = 1.5
 
@@ -84,7 +85,9 @@ def kill_row(ledger: Ledger, found: Suspect) -> None:
         ledger.not_measured(container_stops, statement, refuted_if=refuted_if)
         return
     others = sorted({f"{one.reason or 'ended'} (exit {one.exit_code})" for one in stops.stops})
-    if others and not (found.leaking or found.leaks_by_age):
+    grows = bool(found.leaking) or found.leaks_by_age
+    # What ends by itself again and again is young whenever it is looked at: its start is no leak.
+    if others and (not grows or found.restarts >= RESTARTS_OF_A_LOOP):
         ledger.opposes(
             container_stops, 0.3, statement, seen=", ".join(others), refuted_if=refuted_if
         )

@@ -185,9 +185,7 @@ def typical_life_seconds(suspect: Suspect) -> float:
     return median(lived) if lived else 0.0
 
 
-def forecast(
-    suspect: Suspect, *, revision: int | None = None, good: int | None = None
-) -> LeakForecast:
+def forecast(suspect: Suspect) -> LeakForecast:
     """Return how fast the suspect leaks and when it is killed next.
 
     The first of its living containers.
@@ -206,6 +204,4 @@ def forecast(
         next_kill_at=at_limit(nearest[1].readings[-1], nearest[1].limit_mib, rate)
         if nearest
         else None,
-        began_with_revision=revision,
-        good_revision=good,
     )

@@ -6,9 +6,10 @@ node.
 
 from __future__ import annotations
 
-from petops.domain.alarm import Category
+from dataclasses import replace
+
 from petops.domain.diagnosis import Finding, LeakForecast, Verdict
-from petops.playbooks.base import Case, Evidence, FailureMode, Ledger
+from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Ledger, suspected_in
 from petops.playbooks.leak_ledger import (
     cache_row,
     eviction_row,
@@ -36,17 +37,8 @@ from petops.playbooks.steps.workloads import (
 )
 
 NAME = "memory-leak"
+EXPLAINS = ("crash-loop", "bad-rollout", "failing-probe", "no-endpoints", "hpa-maxed")
 REMEDIES = ("undo-rollout", "restart-workload", "raise-memory-limit", "profile-memory")
-
-
-def suspect(case: Case) -> bool:
-    """Memory or restarts are the symptom, or nothing is known of the symptom."""
-    return case.assessment.category in {
-        Category.MEMORY,
-        Category.RESTARTS,
-        Category.AVAILABILITY,
-        Category.OTHER,
-    }
 
 
 def conclude(case: Case, evidence: Evidence) -> Finding:
@@ -78,11 +70,13 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     if found.leaking or found.leaks_by_age:
         rollout_row(ledger, rollouts, with_rollout=with_rollout)
     began = rollouts.current.number if with_rollout and rollouts and rollouts.current else None
-    ahead = forecast(found, revision=began, good=good.number if good and began else None)
-    return _concluded(ledger, found, ahead)
+    finding = _concluded(ledger, found, forecast(found), began if good else None)
+    return replace(
+        finding, began_with_revision=began, good_revision=good.number if good and began else None
+    )
 
 
-def _concluded(ledger: Ledger, found: Suspect, ahead: LeakForecast) -> Finding:
+def _concluded(ledger: Ledger, found: Suspect, ahead: LeakForecast, began: int | None) -> Finding:
     grows = bool(found.leaking) or found.leaks_by_age
     if ledger.refuted and not grows:
         because = f"{found.owner.name}/{found.container} does not leak: {flat_words(found)}"
@@ -101,8 +95,8 @@ def _concluded(ledger: Ledger, found: Suspect, ahead: LeakForecast) -> Finding:
         )
         return _finding(ledger, Verdict.UNDECIDED, because, found)
     because = f"{found.owner.name}/{found.container} leaks {found.mib_per_minute:.1f} MiB a minute"
-    if ahead.good_revision is not None:
-        because += f" since revision {ahead.began_with_revision}"
+    if began is not None:
+        because += f" since revision {began}"
     if ahead.next_kill_at is not None:
         because += f"; next kill at {ahead.next_kill_at:%H:%M:%S}Z"
     return _finding(ledger, Verdict.SUPPORTED, because, found, ahead)
@@ -125,13 +119,14 @@ def _finding(
         container=found.container if found else "",
         forecast=ahead,
         remedies=REMEDIES if verdict is Verdict.SUPPORTED else (),
+        explains=EXPLAINS if verdict is Verdict.SUPPORTED else (),
     )
 
 
 MODE = FailureMode(
     name=NAME,
     title="memory leak",
-    suspect=suspect,
+    suspect=suspected_in(*OF_WORKLOADS, on_nodes=True),
     steps=(
         affected_pods,
         container_memory,

@@ -39,12 +39,18 @@ from petops.sources.alarm_events import parse_document
 
 CLUSTER = ClusterName(name="recorded")
 _ALARM_FILE = "alarm.json"
+_WORKLOADS = {
+    "deployments.json": Kind.DEPLOYMENT,
+    "statefulsets.json": Kind.STATEFUL_SET,
+    "daemonsets.json": Kind.DAEMON_SET,
+    "jobs.json": Kind.JOB,
+}
 
 
 async def investigated(folder: Path, *, quiet: bool) -> Incident:
     """Return the incident that the folder's alarm leads to, once it is diagnosed.
 
-    Without an alarm in the folder the workload that is worst off is asked about.
+    Without an alarm in the folder the workload that is worst off is asked about, or the node.
     """
     printer = Printer()
 
@@ -119,7 +125,11 @@ def _alarm(folder: Path, running: Running) -> Alarm:
     file = folder / _ALARM_FILE
     if file.exists():
         found = parse_document(file.read_bytes(), replace(running.mapping, here=CLUSTER))
-        return replace(found[0], cluster=CLUSTER, state=AlarmState.ALARM)
+        if not found:
+            raise UsageError(f"{file} holds no alarm")
+        about = found[0].subject
+        subject = None if about is None else replace(about, cluster=CLUSTER)
+        return replace(found[0], cluster=CLUSTER, subject=subject, state=AlarmState.ALARM)
     subject = _worst(folder)
     note(f"the folder has no {_ALARM_FILE}: {subject} is asked about, it is worst off")
     at = recorded_at(folder)
@@ -136,28 +146,39 @@ def _alarm(folder: Path, running: Running) -> Alarm:
 
 
 def _worst(folder: Path) -> Subject:
-    """Return the Deployment with most restarts and fewest ready pods."""
-    deployments, pods = _items(folder / "deployments.json"), _items(folder / "pods.json")
-    if not deployments:
-        raise UsageError(f"{folder} has neither {_ALARM_FILE} nor a Deployment to ask about")
+    """Return the workload with most restarts and fewest ready pods, else the worst node."""
+    pods = _items(folder / "pods.json")
+    for file, kind in _WORKLOADS.items():
+        found = _items(folder / file)
+        if found:
+            worst = max(found, key=lambda one: _trouble(one, pods))["metadata"]
+            return Subject(
+                cluster=CLUSTER, kind=kind, namespace=worst["namespace"], name=worst["name"]
+            )
+    nodes = _items(folder / "nodes.json")
+    if not nodes:
+        raise UsageError(f"{folder} has neither {_ALARM_FILE} nor anything to ask about")
+    name = max(nodes, key=_node_trouble)["metadata"]["name"]
+    return Subject(cluster=CLUSTER, kind=Kind.NODE, name=name)
 
-    def trouble(found: Any) -> tuple[int, int]:
-        own = [one for one in pods if _is_of(one, found)]
-        statuses = [one for pod in own for one in pod["status"].get("containerStatuses", ())]
-        restarts = sum(one.get("restartCount", 0) for one in statuses)
-        return restarts, sum(not one.get("ready") for one in statuses)
 
-    worst = max(deployments, key=trouble)["metadata"]
-    return Subject(
-        cluster=CLUSTER,
-        kind=Kind.DEPLOYMENT,
-        namespace=worst["namespace"],
-        name=worst["name"],
-    )
+def _trouble(found: Any, pods: list[Any]) -> tuple[int, int]:
+    """Return a workload's restarts, and how many of its pods are missing or not ready."""
+    own = [one for one in pods if _is_of(one, found)]
+    statuses = [one for pod in own for one in pod["status"].get("containerStatuses", ())]
+    restarts = sum(one.get("restartCount", 0) for one in statuses)
+    status = found.get("status") or {}
+    missing = max(0, found["spec"].get("replicas", 0) - status.get("readyReplicas", 0))
+    return restarts, missing + sum(not one.get("ready") for one in statuses)
+
+
+def _node_trouble(found: Any) -> int:
+    said = found["status"].get("conditions") or ()
+    return sum((one["status"] == "True") != (one["type"] == "Ready") for one in said)
 
 
 def _is_of(pod: Any, deployment: Any) -> bool:
-    wanted = deployment["spec"]["selector"].get("matchLabels", {})
+    wanted = deployment["spec"].get("selector", {}).get("matchLabels", {})
     labels = pod["metadata"].get("labels", {})
     return all(labels.get(key) == value for key, value in wanted.items())
 

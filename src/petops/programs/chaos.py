@@ -14,10 +14,11 @@ from petops.app import connected
 from petops.domain.subject import ClusterName, Kind, Subject
 from petops.errors import RefusedError, UsageError
 from petops.ports import RESOURCES, ApiAnswer, KubernetesCalls
+from petops.programs import chaos_watch
 from petops.programs.attach import settings_here
 from petops.programs.printing import Printer, note, print_json
 from petops.scenarios import CATALOGUE
-from petops.scenarios.base import MANAGED_BY, Scenario
+from petops.scenarios.base import EXPIRES_ANNOTATION, MANAGED_BY, SCENARIO_LABEL, Scenario
 from petops.sources.kubernetes_calls import AioCalls, open_calls
 
 ALLOWED_LABEL: Final = "petops.dev/chaos"
@@ -26,6 +27,7 @@ _MANAGER: Final = "petops-chaos"
 _APPLY: Final = "application/apply-patch+yaml"
 _TTL: Final = re.compile(r"(\d{1,5})(s|m|h)")
 _LONGEST_TTL_SECONDS: Final = 24 * 3600
+_MANAGED: Final = f"app.kubernetes.io/managed-by={MANAGED_BY}"
 _DEPLOYMENTS: Final = "/apis/apps/v1/deployments"
 
 Json = Any
@@ -74,15 +76,26 @@ async def apply(
 
 
 async def remove(calls: KubernetesCalls, scenario: Scenario) -> int:
-    """Delete what the scenario applied; return how many objects there were."""
+    """Delete what the scenario applied; return how many objects there were.
+
+    What carries the scenario's label counts too, wherever it is: somebody may have renamed it.
+    """
+    paths = {_path(document) for document in scenario.documents()}
+    paths |= {_path({"kind": "Deployment", **one}) for one in await _labelled(calls, scenario)}
     found = 0
-    for document in scenario.documents():
-        path = _path(document)
+    for path in sorted(paths):
         answer = await calls.request("DELETE", path, query={"propagationPolicy": "Background"})
         if answer.status != 404:
             _ok(answer, path)
             found += 1
     return found
+
+
+async def _labelled(calls: KubernetesCalls, scenario: Scenario) -> list[Json]:
+    """Return the Deployments of a scenario in all namespaces, as far as they may be listed."""
+    query = {"labelSelector": f"{_MANAGED},{SCENARIO_LABEL}={scenario.name}"}
+    answer = await calls.request("GET", _DEPLOYMENTS, query=query)
+    return list(answer.body["items"]) if answer.status == 200 else []
 
 
 def target(scenario: Scenario, cluster: ClusterName) -> Subject:
@@ -136,36 +149,43 @@ def manifest(name: str) -> None:
     sys.stdout.write(scenario_named(name).text)
 
 
-async def injected(config: Path | None, name: str, *, ttl: str, dry_run: bool) -> None:
+async def injected(
+    config: Path | None, name: str, *, ttl: str, dry_run: bool, wait: bool = False
+) -> None:
     """Inject a scenario into the cluster that is set, or into the running lab."""
     scenario, lives = scenario_named(name), time_to_live(ttl)
+    printer = Printer()
     async with _calls(config) as calls:
         await apply(calls, scenario, ttl=lives, dry_run=dry_run)
-    printer = Printer()
-    if dry_run:
-        printer.say(f"{name} would be accepted; nothing was changed")
-        return
-    printer.say(f"injected {name}: {scenario.summary}; it ends by itself in {ttl}")
+        if dry_run:
+            printer.say(f"{name} would be accepted; nothing was changed")
+            return
+        printer.say(f"injected {name}: {scenario.summary}; it ends by itself in {ttl}")
+        if wait:
+            printer.say(f"the fault shows: {await chaos_watch.shown(calls, scenario)}")
     printer.say("follow it with: petops incidents, take it back with: petops chaos clean")
 
 
 async def cleaned(config: Path | None, name: str | None) -> None:
-    """Take back one scenario, or all."""
+    """Take back one scenario, or all, and say whether all is well again."""
     wanted = [scenario_named(name)] if name else list(CATALOGUE.values())
     printer = Printer()
     async with _calls(config) as calls:
+        removed = [one for one in wanted if await remove(calls, one)]
         for scenario in wanted:
-            count = await remove(calls, scenario)
-            printer.say(f"{scenario.name}: {'taken back' if count else 'was not injected'}")
+            done = "taken back" if scenario in removed else "was not injected"
+            printer.say(f"{scenario.name}: {done}")
+        for scenario in removed:
+            well, text = await chaos_watch.recovery(calls, scenario)
+            printer.say(f"{scenario.name}: {text if well else f'not recovered yet: {text}'}")
 
 
 async def status(config: Path | None, *, as_json: bool) -> None:
     """Print which faults are injected, by the label that each carries."""
     async with _calls(config) as calls:
-        query = {"labelSelector": f"app.kubernetes.io/managed-by={MANAGED_BY}"}
-        answer = await calls.request("GET", _DEPLOYMENTS, query=query)
+        answer = await calls.request("GET", _DEPLOYMENTS, query={"labelSelector": _MANAGED})
         _ok(answer, "Deployments")
-    rows = [_row(one) for one in answer.body["items"]]
+    rows = [_row(one, datetime.now(UTC)) for one in answer.body["items"]]
     if as_json:
         print_json(rows)
         return
@@ -176,13 +196,23 @@ async def status(config: Path | None, *, as_json: bool) -> None:
         printer.say("  ".join(f"{key} {value}" for key, value in row.items()))
 
 
-def _row(found: Json) -> dict[str, str]:
-    metadata = found["metadata"]
+def _row(found: Json, now: datetime) -> dict[str, str]:
+    metadata, state = found["metadata"], found.get("status") or {}
+    expires = (metadata.get("annotations") or {}).get(EXPIRES_ANNOTATION, "?")
     return {
-        "scenario": metadata["labels"].get("petops.dev/scenario", "?"),
+        "scenario": metadata["labels"].get(SCENARIO_LABEL, "?"),
         "deployment": f"{metadata['namespace']}/{metadata['name']}",
-        "expires": metadata.get("annotations", {}).get("petops.dev/expires-at", "?"),
+        "expires": expires,
+        "state": "over" if _is_past(expires, now) else "at work",
+        "ready": f"{state.get('readyReplicas', 0)}/{found['spec'].get('replicas', 1)}",
     }
+
+
+def _is_past(text: str, now: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(text) <= now
+    except ValueError:
+        return False
 
 
 @asynccontextmanager

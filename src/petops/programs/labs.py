@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from petops.app import SystemClock
-from petops.errors import PetopsError
+from petops.errors import PetopsError, UsageError
+from petops.lab.application_size import LARGEST
 from petops.lab.children import tail
 from petops.lab.lab_state import LabState, Ran, end, running_lab
 from petops.lab.one_lab import bring_up
@@ -25,9 +26,10 @@ from petops.scenarios import BEHAVIOURS
 
 ENGINE_GRACE_SECONDS = 5.0
 READY_SECONDS = 30.0
+SECONDS_EACH_COPY = 0.5
 
 
-async def kept(*, with_engine: bool) -> None:
+async def kept(*, with_engine: bool, size: int = 1) -> None:
     """Run the lab, and an engine on it, until it is told to end."""
     printer, began = Printer(), time.monotonic()
 
@@ -46,6 +48,7 @@ async def kept(*, with_engine: bool) -> None:
         ready,
         note,
         behaviours=BEHAVIOURS,
+        size=_checked(size),
         beside=_engine if with_engine else _no_engine,
     )
 
@@ -92,8 +95,15 @@ async def _listening(child: asyncio.subprocess.Process, socket: Path, log: Path)
         await asyncio.sleep(0.05)
 
 
-def detached(config: Path | None, *, with_engine: bool) -> None:
+def _checked(size: int) -> int:
+    if not 1 <= size <= LARGEST:
+        raise UsageError(f"a lab has a size of 1 to {LARGEST}", hint="petops lab up --size 10")
+    return size
+
+
+def detached(config: Path | None, *, with_engine: bool, size: int = 1) -> None:
     """Start the lab in the background, and return once it is ready."""
+    _checked(size)
     folder = lab_folder()
     running = running_lab(folder)
     if running is not None:
@@ -103,13 +113,13 @@ def detached(config: Path | None, *, with_engine: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = [sys.executable, "-m", "petops"]
     command += ["--config", str(config)] if config else []
-    command += ["lab", "up"] + ([] if with_engine else ["--no-engine"])
+    command += ["lab", "up", "--size", str(size)] + ([] if with_engine else ["--no-engine"])
     log = folder / "up.log"
     with log.open("wb") as out:
         child = subprocess.Popen(  # noqa: S603 - our own program
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
         )
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + READY_SECONDS + SECONDS_EACH_COPY * size
     while True:
         state = running_lab(folder)
         if state is not None and state.is_ready and state.lab.pid == child.pid:

@@ -9,8 +9,9 @@ from petops.domain.phases import OVER
 from petops.errors import PetopsError
 from petops.journal.sqlite import SqliteJournal
 from petops.programs.attach import NO_ENGINE_HINT, found_engine, settings_here
+from petops.programs.postmortem import document, markdown
 from petops.programs.printing import Printer, print_json
-from petops.programs.telling import stage_lines, state, timeline
+from petops.programs.telling import Line, stage_lines, state, timeline
 from petops.remote import socket_is_alive
 from petops.wire.report import report
 
@@ -61,6 +62,14 @@ def _row(incident: Incident) -> tuple[str, ...]:
         f"{cause.mode} {cause.confidence:.2f}" if cause else "",
         f"{incident.opened_at:%Y-%m-%d %H:%M:%S}Z",
     )
+
+
+def postmortem(incident: Incident, *, as_json: bool) -> None:
+    """Print the incident's postmortem."""
+    if as_json:
+        print_json(document(incident))
+    else:
+        Printer().lines(Line(text=one) for one in markdown(incident).splitlines())
 
 
 def whole(incident: Incident, *, as_json: bool) -> None:

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from petops.domain import events as ev
-from petops.domain import facts
 from petops.domain.change import Advice, Proposal
-from petops.domain.diagnosis import Diagnosis, Finding, Row, Weighs
-from petops.domain.facts import Fact
+from petops.domain.diagnosis import Diagnosis, Finding, Row, Verdict, Weighs
 from petops.domain.incident import Incident
 from petops.domain.stages import Stages, stages
+from petops.programs.summaries import clock, summary
+
+__all__ = [
+    "Line",
+    "clock",
+    "diagnosed",
+    "offered",
+    "short",
+    "stage_lines",
+    "stage_rows",
+    "state",
+    "summary",
+    "timeline",
+    "told",
+]
 
 SIGNS: Final = {Weighs.FOR: "+", Weighs.AGAINST: "-", Weighs.NOT_MEASURED: "?"}
 MANUAL: Final = "10 to 15 minutes by hand"
@@ -28,7 +40,7 @@ class Line:
     style: str = ""
 
 
-def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912
+def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912, PLR0915
     """Return an event as a person would tell it. One flat table of cases."""
     match event:
         case ev.IncidentOpened():
@@ -64,6 +76,16 @@ def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912
         case ev.RemedyApproved(by=by, digest=digest):
             text = f"approved by {by.user} ({by.channel}): {short(digest)}"
             return (Line(text=text, style="bold"),)
+        case ev.ApprovalGiven(by=by, digest=digest):
+            text = f"approved by {by.user} ({by.channel}): {short(digest)}; a second person has to"
+            return (Line(text=text, style="bold yellow"),)
+        case ev.BreakGlassUsed(by=by, because=because):
+            text = f"{by.user} broke the glass, alone for what needs two: {because}"
+            return (Line(text=text, style="bold red"),)
+        case ev.ApprovalVoided(because=because):
+            return (
+                Line(text=f"the approval is void, nothing was done: {because}", style="yellow"),
+            )
         case ev.RemedyRejected(by=by, because=because):
             return (Line(text=f"rejected by {by.user} ({by.channel}): {because}"),)
         case ev.ApprovalRefused(by=by, why=why):
@@ -73,6 +95,19 @@ def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912
             return (Line(text=text, style="red"),)
         case ev.ActIntended(change=change, act=act):
             return (Line(text=f"acting: {change.summary} (act {act[:8]})"),)
+        case ev.ActProgressed(done=done, left=left, blocked=blocked):
+            text = f"{', '.join(done) or 'nothing new'} done, {left} left"
+            return (Line(text=f"{text}; held back: {blocked}" if blocked else text, depth=1),)
+        case ev.StopRequested(by=by, because=because):
+            return (Line(text=f"{by.user} stops the act: {because}", style="bold yellow"),)
+        case ev.InverseOffered(proposals=proposals):
+            line = Line(text="what takes the change back is on offer", style="yellow")
+            return (line, *offered(proposals, ()))
+        case ev.TakenBack():
+            return (Line(text="the change was taken back", style="bold"),)
+        case ev.WouldHaveActed(summaries=summaries, because=because):
+            text = f"would have offered: {'; '.join(summaries)}; {because}"
+            return (Line(text=text, style="bold yellow"),)
         case ev.RemedyApplied(settled=settled):
             how = "found applied by looking at the object" if settled else "applied"
             return (Line(text=f"the change is {how}", style="bold"),)
@@ -114,31 +149,6 @@ def _opened(event: ev.IncidentOpened) -> tuple[Line, ...]:
     )
 
 
-def summary(fact: Fact) -> str:  # noqa: PLR0911
-    """Return what a step answered, in a few words."""
-    match fact:
-        case facts.AffectedPods(pods=pods):
-            ready = sum(pod.ready for pod in pods)
-            restarts = sum(one.restarts for pod in pods for one in pod.containers)
-            return f"{len(pods)} pods, {ready} ready, {restarts} restarts"
-        case facts.ContainerMemory(lifetimes=lives):
-            readings = sum(len(one.readings) for one in lives)
-            return f"{len(lives)} container lifetimes, {readings} readings"
-        case facts.RequestLoad():
-            return f"{fact.first_per_second:.1f} -> {fact.last_per_second:.1f} requests a second"
-        case facts.Rollouts(revisions=revisions, current=current):
-            number = current.number if current else "?"
-            since = f" since {clock(fact.current_since)}" if fact.current_since else ""
-            return f"revision {number}{since}, {len(revisions)} known"
-        case facts.Stops(restarts=restarts, out_of_memory=kills):
-            return f"{restarts} restarts, {len(kills)} containers OOMKilled last"
-        case facts.Siblings(pods=pods):
-            return f"{len(pods)} pods of other owners"
-        case facts.NodeConditions():
-            short_of = ", ".join(fact.short_of_memory) or "none"
-            return f"{len(fact.nodes)} nodes, short of memory: {short_of}"
-
-
 def diagnosed(diagnosis: Diagnosis) -> tuple[Line, ...]:
     """Return the verdict, and the ledger behind it."""
     cause = diagnosis.cause
@@ -149,14 +159,26 @@ def diagnosed(diagnosis: Diagnosis) -> tuple[Line, ...]:
             Line(text=f"{cause.mode}, confidence {cause.confidence:.2f}", style="bold"),
             Line(text=cause.because, depth=1),
         ]
-    findings: Iterable[Finding] = [*([cause] if cause else []), *diagnosis.rivals]
-    for finding in findings:
-        lines += [_row(row) for row in finding.rows]
+    lines += [_row(row) for row in (cause.rows if cause else ())]
+    for finding in diagnosis.rivals:
+        lines += _rival(finding)
+    lines += [
+        Line(text=f"also broken: {one.mode}: {one.because}", depth=1, style="yellow")
+        for one in diagnosis.also_broken
+    ]
     lines += [
         Line(text=f"? {gap.step}: not known, {gap.why}", depth=1, style="yellow")
         for gap in diagnosis.gaps
     ]
     return tuple(lines)
+
+
+def _rival(finding: Finding) -> list[Line]:
+    """Return a rival's ledger; of what was ruled out, the reason is enough."""
+    if finding.verdict is Verdict.REFUTED:
+        return [Line(text=f"- ruled out {finding.mode}: {finding.because}", depth=1, style="dim")]
+    head = Line(text=f"? {finding.mode}: {finding.because}", depth=1, style="yellow")
+    return [head, *(_row(row) for row in finding.rows)]
 
 
 def _row(row: Row) -> Line:
@@ -172,6 +194,9 @@ def offered(proposals: Iterable[Proposal], withheld: Iterable[tuple[str, str]]) 
     for number, one in enumerate(proposals, start=1):
         if isinstance(one.change, Advice):
             lines.append(Line(text=f"advice: {one.change.text}", depth=1))
+            lines += [
+                Line(text=text, depth=2, style="dim") for text in one.change.handover.splitlines()
+            ]
             continue
         head = f"{number}. {one.remedy} ({one.risk}): {one.change.summary}"
         lines.append(Line(text=head, style="bold cyan"))
@@ -180,12 +205,26 @@ def offered(proposals: Iterable[Proposal], withheld: Iterable[tuple[str, str]]) 
         inverse = one.inverse.summary if one.inverse else "none: pods are replaced"
         lines += [
             Line(text=f"digest  {one.digest}", depth=1),
-            Line(text=f"{how}{note}; {len(one.guards)} guards content", depth=1),
+            Line(text=f"{how}{note}; {_guards(one)}", depth=1),
+            *(
+                Line(text=f"{'?' if guard.ok else '!'} {guard.name}: {guard.why}", depth=2)
+                for guard in one.guards
+                if guard.why
+            ),
             Line(text=f"inverse {inverse}", depth=1),
         ]
         lines += [Line(text=text, depth=2, style=_diff_style(text)) for text in one.dry_run.diff]
     lines += [Line(text=f"withheld: {name}: {why}", depth=1, style="dim") for name, why in withheld]
     return tuple(lines)
+
+
+def _guards(proposal: Proposal) -> str:
+    """Count the guards that are content, object, and could not find out."""
+    known = [one for one in proposal.guards if one.known]
+    words = f"{sum(one.ok for one in known)} guards content"
+    against, unknown = sum(not one.ok for one in known), len(proposal.guards) - len(known)
+    words += f", {against} against it for now" if against else ""
+    return words + (f", {unknown} not known" if unknown else "")
 
 
 def _diff_style(text: str) -> str:
@@ -240,8 +279,3 @@ def stage_lines(incident: Incident) -> tuple[Line, ...]:
 def short(digest: str) -> str:
     """Return a digest as people may type it."""
     return digest.removeprefix("sha256:")[:8]
-
-
-def clock(at: datetime) -> str:
-    """Return a time of day in UTC."""
-    return f"{at:%H:%M:%S}Z"

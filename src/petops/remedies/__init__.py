@@ -4,10 +4,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from petops.remedies import (
+    advice,
+    cordon_node,
+    create_hpa,
+    drain_node,
+    evict_hog,
     profile_memory,
+    raise_cpu_limit,
     raise_memory_limit,
     restart_workload,
+    scale_out,
+    uncordon_node,
     undo_rollout,
+    widen_hpa,
 )
 from petops.remedies.base import Remedy
 
@@ -18,7 +27,16 @@ REMEDIES: Mapping[str, Remedy] = MappingProxyType(
             undo_rollout.REMEDY,
             restart_workload.REMEDY,
             raise_memory_limit.REMEDY,
+            raise_cpu_limit.REMEDY,
+            scale_out.REMEDY,
+            widen_hpa.REMEDY,
+            create_hpa.REMEDY,
+            cordon_node.REMEDY,
+            uncordon_node.REMEDY,
+            drain_node.REMEDY,
+            evict_hog.REMEDY,
             profile_memory.REMEDY,
+            *advice.REMEDIES,
         )
     }
 )

@@ -1,17 +1,16 @@
-"""What must hold for a change to be offered and made. Pure; each has one reason to refuse."""
+"""What must hold for any change to be offered and made. Pure; each has one reason to refuse.
+
+Every refusal says why, and what would lift it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
-from petops.domain.change import Change, SetMemoryLimit
-from petops.domain.policy import Circumstances, Refusal
-from petops.domain.quantity import bytes_of, short
-from petops.remedies.base import Guard
-
-ACTS_AN_HOUR: Final = 6
-LIMIT_GROWS_AT_MOST: Final = 2.0
+from petops.domain.change import Advice, Change, DrainNode, pod_edits
+from petops.domain.circumstances import Circumstances
+from petops.domain.policy import Refusal, Unclear
+from petops.remedies.base import Guard, Weight, guard
 
 
 def unchanged_object(change: Change, now: Circumstances) -> Refusal | None:
@@ -24,11 +23,14 @@ def unchanged_object(change: Change, now: Circumstances) -> Refusal | None:
 
 def unprotected_namespace(change: Change, now: Circumstances) -> Refusal | None:
     """Leave system namespaces alone."""
-    namespace = change.subject.namespace
-    if namespace not in now.protected_namespaces:
+    namespaces = {change.subject.namespace}
+    if isinstance(change, DrainNode):
+        namespaces = {one.namespace for one in change.pods}
+    protected = sorted(namespaces & now.rules.protected_namespaces)
+    if not protected:
         return None
     return Refusal(
-        why=f"namespace {namespace} is protected", lift="settings: repair.protected_namespaces"
+        why=f"namespace {protected[0]} is protected", lift="settings: engine.protected_namespaces"
     )
 
 
@@ -37,12 +39,88 @@ def accepted_dry_run(change: Change, now: Circumstances) -> Refusal | None:
     del change
     if not now.dry_run_refused:
         return None
-    return Refusal(why=f"the dry run was refused: {now.dry_run_refused}")
+    return Refusal(
+        why=f"the dry run was refused: {now.dry_run_refused}", lift="do what the cluster asks for"
+    )
+
+
+def symptom_still_there(change: Change, now: Circumstances) -> Refusal | Unclear | None:
+    """Nothing is repaired that is not broken (any more); taking back is not repairing."""
+    del change
+    if now.takes_back or now.symptom_present:
+        return None
+    if now.symptom_present is None:
+        return Unclear(why="the symptom was not measured just now")
+    return Refusal(why="the symptom is gone", lift="nothing needs to be done")
+
+
+def hourly_budget(change: Change, now: Circumstances) -> Refusal | None:
+    """An engine that acts again and again does not help."""
+    rules = now.rules
+    if now.takes_back:
+        return None
+    if now.acts_on_workload >= rules.acts_an_hour_on_workload:
+        made = f"{now.acts_on_workload} changes were made to {change.subject.name} within the hour"
+        return Refusal(why=made, lift="wait, act by hand, or settings: repair.acts_an_hour_on_one")
+    if now.acts_in_cluster >= rules.acts_an_hour:
+        made = f"{now.acts_in_cluster} changes were made in the cluster within the hour"
+        return Refusal(why=made, lift="wait, act by hand, or settings: repair.acts_an_hour")
+    return None
+
+
+def outside_freezes(change: Change, now: Circumstances) -> Refusal | None:
+    """Nothing is changed while changes are frozen."""
+    frozen = next(
+        (one for one in now.rules.freezes if one.holds(now.now, change.subject.namespace)), None
+    )
+    if frozen is None or now.takes_back:
+        return None
+    return Refusal(
+        why=f"changes are frozen: {frozen.name}",
+        lift=f"it ends at {frozen.until}; settings: [[freeze]]",
+    )
+
+
+def not_owned_by_gitops(change: Change, now: Circumstances) -> Refusal | None:
+    """What a repository owns is put back at its next sync."""
+    if isinstance(change, Advice) or now.rules.may_change(now.managed_by):
+        return None
+    return Refusal(
+        why=f"{now.managed_by} owns the object and would take the change back",
+        lift="make the change in its repository, or settings: repair.gitops_allowed",
+    )
+
+
+def petops_is_permitted(change: Change, now: Circumstances) -> Refusal | Unclear | None:
+    """Petops may make the change; where not, it still offers it for somebody who may."""
+    del change
+    if now.lacks is None:
+        return Unclear(why=now.why_unknown("permission"))
+    if not now.lacks:
+        return None
+    return Refusal(
+        why=f"petops may not {now.lacks}",
+        lift="grant it (`petops manifests`), or make the change by hand from its diff",
+    )
+
+
+def approver_is_permitted(change: Change, now: Circumstances) -> Refusal | Unclear | None:
+    """Nobody makes petops do what they could not do themselves."""
+    del change
+    if now.approver is None or now.approver_lacks == "":
+        return None
+    if now.approver_lacks is None:
+        return Unclear(why=now.why_unknown("approver"))
+    return Refusal(
+        why=f"{now.approver.user} may not {now.approver_lacks}, by Kubernetes' word",
+        lift="grant it, or map the person to a user who may: settings: [[person]]",
+    )
 
 
 def stays_available(change: Change, now: Circumstances) -> Refusal | None:
     """A replica serves while the others are replaced."""
-    del change
+    if pod_edits(change):
+        return None  # in place: nothing is replaced
     if now.unavailable_at_most == 0 or now.desired_replicas == 0:
         return None  # pods are added before others go
     if now.ready_replicas - now.unavailable_at_most >= 1 or now.ready_replicas == 0:
@@ -54,102 +132,32 @@ def stays_available(change: Change, now: Circumstances) -> Refusal | None:
     )
 
 
-def within_disruption_budget(change: Change, now: Circumstances) -> Refusal | None:
+def within_disruption_budget(change: Change, now: Circumstances) -> Refusal | Unclear | None:
     """The budget leaves room, unless no ready pod is lost or none is left to protect."""
-    del change
-    if now.disruptions_allowed is None or now.disruptions_allowed >= 1:
+    if pod_edits(change):
         return None
     if now.unavailable_at_most == 0 or now.ready_replicas < now.desired_replicas:
+        return None
+    if now.disruptions_allowed is None:
+        return Unclear(why=now.why_unknown("budgets"))
+    if now.disruptions_allowed >= 1:
         return None
     return Refusal(why="the disruption budget allows no disruption now", lift="add a replica")
 
 
-def symptom_still_there(change: Change, now: Circumstances) -> Refusal | None:
-    """Nothing is repaired that is not broken (any more)."""
-    del change
-    if now.symptom_present is not False:
-        return None
-    return Refusal(why="the symptom is gone", lift="nothing needs to be done")
-
-
-def hourly_budget(change: Change, now: Circumstances) -> Refusal | None:
-    """An engine that acts again and again does not help."""
-    del change
-    if now.acts_last_hour < ACTS_AN_HOUR:
-        return None
-    return Refusal(
-        why=f"{now.acts_last_hour} changes were made within the hour", lift="wait, or act by hand"
-    )
-
-
-def not_owned_by_gitops(change: Change, now: Circumstances) -> Refusal | None:
-    """What a repository owns is put back at its next sync."""
-    del change
-    if not now.managed_by:
-        return None
-    return Refusal(
-        why=f"{now.managed_by} owns the object and would take the change back",
-        lift="make the change in its repository",
-    )
-
-
-def grows_at_most_twofold(change: Change, now: Circumstances) -> Refusal | None:
-    """A limit is raised in bounds."""
-    del now
-    if not isinstance(change, SetMemoryLimit):
-        return None
-    if bytes_of(change.to) <= LIMIT_GROWS_AT_MOST * bytes_of(change.was):
-        return None
-    return Refusal(why=f"{change.to} is more than twice {change.was}")
-
-
-def fits_nodes(change: Change, now: Circumstances) -> Refusal | None:
-    """The nodes have the memory that the new limit admits."""
-    if not isinstance(change, SetMemoryLimit) or now.node_headroom_bytes is None:
-        return None
-    more = bytes_of(change.to) - bytes_of(change.was)
-    if more <= now.node_headroom_bytes:
-        return None
-    return Refusal(
-        why=f"its node has {short(now.node_headroom_bytes)} left, the limit grows by {short(more)}",
-        lift="add a node",
-    )
-
-
-def fits_quota(change: Change, now: Circumstances) -> Refusal | None:
-    """The namespace's quota has room for the new limit, in every replica."""
-    if not isinstance(change, SetMemoryLimit) or now.quota_headroom_bytes is None:
-        return None
-    more = (bytes_of(change.to) - bytes_of(change.was)) * max(1, now.desired_replicas)
-    if more <= now.quota_headroom_bytes:
-        return None
-    return Refusal(
-        why=f"the quota leaves {short(now.quota_headroom_bytes)}, {short(more)} are needed",
-        lift="raise the namespace's quota",
-    )
-
-
-def _guard(check: Callable[[Change, Circumstances], Refusal | None]) -> Guard:
-    return Guard(name=getattr(check, "__name__", "").replace("_", "-"), check=check)
-
-
-ALWAYS: Final = tuple(
-    map(
-        _guard,
-        (
-            unchanged_object,
-            unprotected_namespace,
-            accepted_dry_run,
-            not_owned_by_gitops,
-            symptom_still_there,
-            hourly_budget,
-        ),
-    )
+ALWAYS: Final[tuple[Guard, ...]] = (
+    guard(unchanged_object),
+    guard(unprotected_namespace),
+    guard(accepted_dry_run),
+    guard(not_owned_by_gitops),
+    guard(symptom_still_there),
+    guard(hourly_budget, Weight.MARKS),
+    guard(outside_freezes, Weight.MARKS),
+    guard(petops_is_permitted, Weight.MARKS),
+    guard(approver_is_permitted, is_strict=True),
 )
-ROLLS_PODS: Final = (*ALWAYS, _guard(stays_available), _guard(within_disruption_budget))
-CHANGES_LIMIT: Final = (
-    *ROLLS_PODS,
-    _guard(grows_at_most_twofold),
-    _guard(fits_nodes),
-    _guard(fits_quota),
+ROLLS_PODS: Final[tuple[Guard, ...]] = (
+    *ALWAYS,
+    guard(stays_available),
+    guard(within_disruption_budget),
 )

@@ -16,6 +16,7 @@ def plan(situation: Situation) -> Change | Refusal:
         text=f"profile the memory of {subject.name}/{container} before it is killed, for example "
         f"`kubectl debug` or `kubectl exec {where}` with the runtime's heap profiler "
         "(Python: memray attach; Go: pprof heap; JVM: jcmd GC.heap_dump)",
+        handover=f"kubectl exec {where} -- memray attach 1",
     )
 
 

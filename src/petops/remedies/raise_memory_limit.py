@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
 from petops.domain.change import Change, Risk, SetMemoryLimit
 from petops.domain.policy import Refusal
 from petops.domain.quantity import bytes_of, memory
 from petops.remedies.base import Remedy, Situation
-from petops.remedies.guards import CHANGES_LIMIT
+from petops.remedies.limits import limit_of, pods_in_place
+from petops.remedies.room_guards import CHANGES_LIMIT
 
 MIB = 1024 * 1024
 
 
 def plan(situation: Situation) -> Change | Refusal:
-    """Propose one and a half times the limit that stands there now."""
-    template = json.loads(situation.workload.template)
+    """Propose one and a half times the limit that stands there now; in place where that goes."""
     wanted = situation.finding.container
-    containers = template.get("spec", {}).get("containers", [])
-    found = next((one for one in containers if one.get("name") == wanted), None)
-    was = (found or {}).get("resources", {}).get("limits", {}).get("memory")
+    was = limit_of(situation.workload.template, wanted, "memory")
     if was is None:
         return Refusal(why=f"container {wanted} has no memory limit to raise")
     more = bytes_of(was) * 3 // 2
@@ -29,6 +25,7 @@ def plan(situation: Situation) -> Change | Refusal:
         container=wanted,
         was=was,
         to=memory(more // MIB * MIB if more >= MIB else more),
+        pods=pods_in_place(situation, wanted, "memory"),
     )
 
 

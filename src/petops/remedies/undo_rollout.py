@@ -10,10 +10,10 @@ from petops.remedies.guards import ROLLS_PODS
 
 def plan(situation: Situation) -> Change | Refusal:
     """Take the template of the revision that the diagnosis found good; the previous may be bad."""
-    forecast, rollouts = situation.finding.forecast, situation.rollouts
-    if forecast is None or forecast.began_with_revision is None:
+    finding, rollouts = situation.finding, situation.rollouts
+    if finding.began_with_revision is None:
         return Refusal(why="the symptom did not begin with a rollout")
-    good = forecast.good_revision
+    good = finding.good_revision
     revision = next(
         (one for one in rollouts.revisions if one.number == good) if rollouts else iter(()), None
     )

@@ -11,7 +11,8 @@ from typing import Any, Final
 from petops.domain.facts import NodeConditions, Pod, Rollouts
 from petops.domain.subject import ClusterName, Kind, Subject
 from petops.errors import NotThereError, OutcomeUnknownError, SourceError
-from petops.ports import RESOURCES, Headroom, KubernetesCalls, Told, WorkloadState
+from petops.ports import RESOURCES, Headroom, Told, WorkloadState
+from petops.sources.kubernetes_objects import KubernetesObjects
 from petops.sources.kubernetes_reader import Reader, one_failure
 from petops.sources.kubernetes_room import disruptions_allowed, node_room, quota_room
 from petops.sources.kubernetes_shapes import (
@@ -23,7 +24,9 @@ from petops.sources.kubernetes_shapes import (
     pods_of,
     selector_text,
 )
+from petops.sources.kubernetes_states import is_in_trouble, node_of
 from petops.sources.kubernetes_workloads import (
+    NO_WORKLOADS,
     ROLLED_OUT,
     current_set,
     owned_by,
@@ -40,12 +43,8 @@ _OTHER_KINDS: Final = (Kind.STATEFUL_SET, Kind.DAEMON_SET, Kind.JOB, Kind.POD)
 _MOST_NODES: Final = 50
 
 
-class KubernetesCluster:
-    """What one cluster's API server knows."""
-
-    def __init__(self, calls: KubernetesCalls, name: ClusterName) -> None:
-        self._calls = calls
-        self._name = name
+class KubernetesCluster(KubernetesObjects):
+    """What one cluster's API server knows; what it tells of single objects is inherited."""
 
     @property
     def name(self) -> ClusterName:
@@ -116,14 +115,15 @@ class KubernetesCluster:
         folder = RESOURCES[Kind.POD].format(namespace=namespace) if namespace else "/api/v1/pods"
         with one_failure():
             async with asyncio.TaskGroup() as group:
-                failed = group.create_task(
-                    reader.every(folder, fieldSelector="status.phase=Failed")
-                )
-                tasks = [group.create_task(reader.find(one)) for one in wanted]
+                failed = group.create_task(reader.some(folder, fieldSelector="status.phase=Failed"))
+                tasks = [group.create_task(reader.find(one)) for one in wanted[:_MOST_NODES]]
+                every = None if wanted else group.create_task(reader.every(RESOURCES[Kind.NODE]))
         found = [one for task in tasks if (one := task.result()) is not None]
+        if every is not None:
+            found = [one for one in every.result() if is_in_trouble(one)][:_MOST_NODES]
         evicted = (
             one["metadata"]["name"]
-            for one in failed.result()
+            for one in failed.result()[0]
             if one["status"].get("reason") == "Evicted"
         )
         conditions = NodeConditions(
@@ -131,11 +131,12 @@ class KubernetesCluster:
             short_of_memory=_with(found, "MemoryPressure", "True"),
             not_ready=_with(found, "Ready", "False", "Unknown"),
             evicted_pods=tuple(sorted(evicted)),
+            states=tuple(node_of(one) for one in found),
         )
         return Told(value=conditions, asked=reader.asked)
 
     async def workload(self, subject: Subject) -> Told[WorkloadState]:
-        if subject.kind not in ROLLED_OUT:
+        if subject.kind not in {*ROLLED_OUT, *NO_WORKLOADS}:
             raise SourceError(f"{subject} is no workload")
         reader = Reader(self._calls)
         return Told(value=workload_of(subject, await reader.get(subject)), asked=reader.asked)

@@ -82,11 +82,21 @@ class AioCalls:
             raw: bytes = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise _problem(exc, method, self._client.configuration.host, self._seconds) from exc
-        return ApiAnswer(status=answer.status, body=_json(raw))
+        return ApiAnswer(status=answer.status, body=_json(raw, _type_of(answer)))
 
 
-def _json(raw: bytes) -> Any:
-    """Return the JSON, or the text where it is none: an unknown API group answers in plain text."""
+def _type_of(answer: Any) -> str:
+    headers: Mapping[str, str] = getattr(answer, "headers", None) or {}
+    return str(headers.get("Content-Type") or "")
+
+
+def _json(raw: bytes, content_type: str = "") -> Any:
+    """Return the JSON, or the text where it is none: an unknown API group answers in plain text.
+
+    A log may be one line that happens to be JSON; it is text all the same.
+    """
+    if content_type.startswith("text/plain"):
+        return raw.decode("utf-8", "replace")
     try:
         return json.loads(raw)
     except ValueError:

@@ -65,21 +65,40 @@ class Reader:
         except _TooOldError:
             return await self._pages(path, selectors)
 
+    async def some(self, path: str, pages: int = 2, **selectors: str) -> tuple[list[Json], bool]:
+        """Return the first pages of a list, and whether it goes on."""
+        items: list[Json] = []
+        query = {**selectors, "limit": _PAGE}
+        for _ in range(pages):
+            found, token = await self._page(path, query)
+            items += found
+            if not token:
+                return items, False
+            query = {**query, "continue": token}
+        return items, True
+
+    async def text(self, path: str, **query: str) -> Json:
+        """Return what is answered at `path`, of whatever form: logs are no JSON."""
+        return await self._read(path, query, path)
+
     async def _pages(self, path: str, selectors: Mapping[str, str]) -> list[Json]:
         items: list[Json] = []
         query = {**selectors, "limit": _PAGE}
         for _ in range(_MOST_PAGES):
-            body = await self._read(path, query, f"list {path}")
-            if not isinstance(body, Mapping) or not isinstance(body.get("items"), Sequence):
-                raise SourceError(f"what answers for Kubernetes at {path} is no API server")
-            items += body["items"]
-            token = (body.get("metadata") or {}).get("continue")
+            found, token = await self._page(path, query)
+            items += found
             if not token:
                 return items
             query = {**query, "continue": token}
         raise SourceError(
             f"{path} lists more than {_MOST_PAGES * int(_PAGE)} objects: too many to read"
         )
+
+    async def _page(self, path: str, query: Mapping[str, str]) -> tuple[list[Json], str]:
+        body = await self._read(path, query, f"list {path}")
+        if not isinstance(body, Mapping) or not isinstance(body.get("items"), Sequence):
+            raise SourceError(f"what answers for Kubernetes at {path} is no API server")
+        return list(body["items"]), str((body.get("metadata") or {}).get("continue") or "")
 
     async def _read(self, path: str, query: Mapping[str, str], what: str) -> Json:
         text = "&".join(f"{key}={quote(value, safe=',=!()/.')}" for key, value in query.items())

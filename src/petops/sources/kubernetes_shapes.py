@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from petops.domain.facts import Container, Pod, Stop
-from petops.domain.quantity import bytes_of
+from petops.domain.quantity import bytes_of, exact
 from petops.domain.subject import ClusterName, Kind, Subject
 from petops.errors import UsageError
 
@@ -19,6 +19,8 @@ Json = Any
 HASH_LABEL: Final = "pod-template-hash"
 _NEVER_BEFORE: Final = datetime(2000, 1, 1, tzinfo=UTC)  # a start that failed is dated 1970-01-01
 _UNRECORDED: Final = "ContainerStatusUnknown"
+MOST_TEXT: Final = 1000
+"""Characters of a message that are kept: a status may hold a kilobyte and more."""
 
 
 def quantity_bytes(text: Json) -> int | None:
@@ -27,6 +29,14 @@ def quantity_bytes(text: Json) -> int | None:
         return None
     try:
         return bytes_of(str(text))
+    except UsageError:
+        return None
+
+
+def quantity_cores(text: Json) -> float | None:
+    """Return a quantity of CPU in cores; None where there is none, or none that can be read."""
+    try:
+        return None if text is None else float(exact(str(text)))
     except UsageError:
         return None
 
@@ -148,14 +158,55 @@ def pod_of(found: Json, owner: Subject) -> Pod:
         revision=labels_of(found).get(HASH_LABEL, ""),
         containers=_containers(metadata["name"], spec, status),
         being_deleted=bool(metadata.get("deletionTimestamp")),
+        message=str(status.get("message") or "")[:MOST_TEXT],
+        unscheduled=_unscheduled(found),
+        disrupted_by=_reason(found, "DisruptionTarget", "True"),
+        ready_changed_at=ready_changed_at(found),
     )
 
 
 def condition(found: Json, kind: str) -> str | None:
     """Return the status of one of the object's conditions."""
-    conditions = (found.get("status") or {}).get("conditions") or ()
-    said: str | None = next((one["status"] for one in conditions if one["type"] == kind), None)
+    said: str | None = _condition(found, kind).get("status")
     return said
+
+
+def _unscheduled(found: Json) -> str:
+    """Return the scheduler's words while it finds no node for the pod; empty otherwise."""
+    said = _condition(found, "PodScheduled")
+    if said.get("status") != "False" or said.get("reason") != "Unschedulable":
+        return ""
+    return str(said.get("message") or said["reason"])[:MOST_TEXT]
+
+
+def _reason(found: Json, kind: str, status: str) -> str:
+    said = _condition(found, kind)
+    return str(said.get("reason") or "") if said.get("status") == status else ""
+
+
+def ready_changed_at(found: Json) -> datetime | None:
+    """Return when the pod last became ready, or ceased to be."""
+    return moment(_condition(found, "Ready").get("lastTransitionTime"))
+
+
+def _condition(found: Json, kind: str) -> Json:
+    said = (found.get("status") or {}).get("conditions") or ()
+    return next((one for one in said if one["type"] == kind), {})
+
+
+def ready_within_seconds(container: Json) -> float | None:
+    """Return how long a container's probes give it before it counts as failing; None without."""
+    startup, readiness = container.get("startupProbe"), container.get("readinessProbe")
+    if startup is None and readiness is None:
+        return None
+    return float(sum(_patience(one) for one in (startup, readiness) if one is not None))
+
+
+def _patience(probe: Json) -> int:
+    """Return the seconds until a probe that always fails has failed for good."""
+    failures = int(probe.get("failureThreshold") or 3)
+    period = int(probe.get("periodSeconds") or 10)
+    return int(probe.get("initialDelaySeconds") or 0) + failures * period
 
 
 def _containers(pod: str, spec: Json, status: Json) -> tuple[Container, ...]:
@@ -190,9 +241,12 @@ def _container(pod: str, spec: Json, status: Json) -> Container:
         restarts=status.get("restartCount") or 0,
         started_at=moment((state.get("running") or {}).get("startedAt")),
         waiting=(state.get("waiting") or {}).get("reason") or "",
+        waiting_message=str((state.get("waiting") or {}).get("message") or "")[:MOST_TEXT],
+        ready_within_seconds=ready_within_seconds(spec),
         last_stop=last_stop(pod, status),
         memory_limit_bytes=quantity_bytes((asked_for.get("limits") or {}).get("memory")),
         memory_request_bytes=quantity_bytes((asked_for.get("requests") or {}).get("memory")),
+        cpu_limit_cores=quantity_cores((asked_for.get("limits") or {}).get("cpu")),
     )
 
 

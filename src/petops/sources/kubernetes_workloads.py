@@ -17,13 +17,14 @@ from petops.domain.change import canonical
 from petops.domain.facts import Revision, Rollouts
 from petops.domain.subject import Kind, Subject
 from petops.ports import WorkloadState
+from petops.sources.kubernetes_owners import managed_by
 from petops.sources.kubernetes_shapes import (
     HASH_LABEL,
     condition,
     controller_of,
-    labels_of,
     moment,
 )
+from petops.sources.kubernetes_states import conditions_of
 
 Json = Any
 
@@ -61,6 +62,8 @@ def rollouts_of(
         current_since=None
         if current is None
         else current_since(current, numbered.values(), events, pods),
+        desired=deployment["spec"].get("replicas", 1),
+        conditions=conditions_of(deployment),
     )
 
 
@@ -82,6 +85,8 @@ def _revision(number: int, replica_set: Json, *, is_current: bool) -> Revision:
         template=canonical(template_of(replica_set)),
         is_current=is_current,
         change_cause=(metadata.get("annotations") or {}).get(_CHANGE_CAUSE, ""),
+        pods=int((replica_set.get("status") or {}).get("replicas") or 0),
+        ready_pods=int((replica_set.get("status") or {}).get("readyReplicas") or 0),
     )
 
 
@@ -150,7 +155,9 @@ def _scaled_up_at(event: Json, replica_set: str) -> datetime | None:
 
 
 def workload_of(subject: Subject, found: Json) -> WorkloadState:
-    """Return a Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or Pod as it is now."""
+    """Return a Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, Pod or Node as it is now."""
+    if subject.kind in NO_WORKLOADS:
+        return _other_state(subject, found)
     spec, status = found["spec"], found.get("status") or {}
     desired, ready = _replicas(subject.kind, found)
     template = spec if subject.kind is Kind.POD else spec.get("template") or {}
@@ -163,6 +170,21 @@ def workload_of(subject: Subject, found: Json) -> WorkloadState:
         unavailable_at_most=unavailable_at_most(subject.kind, spec, desired),
         template=canonical(template),
         is_rolled_out=is_rolled_out(spec, status) and _is_observed(found),
+        managed_by=managed_by(found),
+    )
+
+
+def _other_state(subject: Subject, found: Json) -> WorkloadState:
+    """Return a Node or Service, which replace no pods. `template` says if a node is cordoned."""
+    cordoned = {"unschedulable": True} if found["spec"].get("unschedulable") else {}
+    return WorkloadState(
+        subject=subject,
+        uid=found["metadata"]["uid"],
+        desired_replicas=0,
+        ready_replicas=0,
+        unavailable_at_most=0,
+        template=canonical({"spec": cordoned}),
+        is_rolled_out=True,
         managed_by=managed_by(found),
     )
 
@@ -251,6 +273,9 @@ def _is_complete(_spec: Json, status: Json) -> bool:
     return "True" in {said.get("Complete"), said.get("Ready")}
 
 
+NO_WORKLOADS: Final = frozenset({Kind.NODE, Kind.SERVICE})
+"""What `workload_of` knows although it makes no pods: remedies and advice are about it too."""
+
 ROLLED_OUT: Final[Mapping[Kind, Callable[[Json, Json], bool]]] = {
     Kind.DEPLOYMENT: _deployment_done,
     Kind.STATEFUL_SET: _stateful_set_done,
@@ -260,22 +285,3 @@ ROLLED_OUT: Final[Mapping[Kind, Callable[[Json, Json], bool]]] = {
     Kind.POD: _is_complete,
 }
 """The kinds that `workload_of` knows, each with what `kubectl rollout status` waits for."""
-
-
-def managed_by(found: Json) -> str:
-    """Name the tool that would undo a change made here; empty where none is seen.
-
-    Argo CD and Flux before Helm, since they deploy charts too.
-    """
-    labels, notes = labels_of(found), found["metadata"].get("annotations") or {}
-    if tracked := notes.get("argocd.argoproj.io/tracking-id"):
-        return f"Argo CD application {tracked.partition(':')[0]}"
-    if name := labels.get("argocd.argoproj.io/instance"):
-        return f"Argo CD application {name}"
-    for group, kind in (("kustomize", "Kustomization"), ("helm", "HelmRelease")):
-        if name := labels.get(f"{group}.toolkit.fluxcd.io/name"):
-            place = labels.get(f"{group}.toolkit.fluxcd.io/namespace", "")
-            return f"Flux {kind} {place}/{name}" if place else f"Flux {kind} {name}"
-    if labels.get("app.kubernetes.io/managed-by") == "Helm" or "meta.helm.sh/release-name" in notes:
-        return f"Helm release {notes.get('meta.helm.sh/release-name', '')}".rstrip()
-    return ""

@@ -50,6 +50,18 @@ SELECTORS: Final[Mapping[Signal, Selector]] = {
         template=f"container_start_time_seconds{_CONTAINER}", distinct_by=_ONE_CONTAINER
     ),
     Signal.REQUESTS_TOTAL: Selector(template=f"http_requests_total{_POD}"),
+    Signal.REQUEST_SECONDS_TOTAL: Selector(template=f"http_request_duration_seconds_sum{_POD}"),
+    Signal.REQUEST_DURATIONS_TOTAL: Selector(template=f"http_request_duration_seconds_count{_POD}"),
+    Signal.CPU_SECONDS_TOTAL: Selector(
+        template=f"container_cpu_usage_seconds_total{_CONTAINER}", distinct_by=_ONE_CONTAINER
+    ),
+    Signal.CPU_PERIODS_TOTAL: Selector(
+        template=f"container_cpu_cfs_periods_total{_CONTAINER}", distinct_by=_ONE_CONTAINER
+    ),
+    Signal.CPU_THROTTLED_PERIODS_TOTAL: Selector(
+        template=f"container_cpu_cfs_throttled_periods_total{_CONTAINER}",
+        distinct_by=_ONE_CONTAINER,
+    ),
 }
 
 

@@ -37,7 +37,7 @@ def report(incident: Incident) -> dict[str, Any]:
         "gaps": [
             {"step": one.step, "why": one.why} for one in (diagnosis.gaps if diagnosis else ())
         ],
-        "also_broken": [],
+        "also_broken": [_also(one) for one in (diagnosis.also_broken if diagnosis else ())],
         "remedies": [_proposal(one) for one in incident.proposals],
         "withheld": [{"name": name, "why": why} for name, why in incident.withheld],
         "approved": _approved(incident),
@@ -81,18 +81,21 @@ def _diagnosis(cause: Finding | None) -> dict[str, Any] | None:
         "container": cause.container,
         "confidence": cause.confidence,
         "because": cause.because,
-        "forecast": _forecast(cause.forecast),
+        "culprit": _subject(cause.culprit),
+        "began_with_revision": cause.began_with_revision,
+        "good_revision": cause.good_revision,
+        "forecast": _forecast(cause.forecast, cause),
     }
 
 
-def _forecast(ahead: LeakForecast | None) -> dict[str, Any] | None:
+def _forecast(ahead: LeakForecast | None, cause: Finding | None = None) -> dict[str, Any] | None:
     if ahead is None:
         return None
     return {
         "growth_mib_per_minute": round(ahead.growth_mib_per_minute, 3),
         "next_kill_at": time(ahead.next_kill_at),
-        "began_with_revision": ahead.began_with_revision,
-        "good_revision": ahead.good_revision,
+        "began_with_revision": cause.began_with_revision if cause else None,
+        "good_revision": cause.good_revision if cause else None,
     }
 
 
@@ -117,6 +120,15 @@ def _rival(finding: Finding) -> dict[str, Any]:
     # A supported rival is one that the evidence did not rule out: what a reader may call undecided.
     verdict = Verdict.REFUTED if finding.verdict is Verdict.REFUTED else Verdict.UNDECIDED
     return {"mode": finding.mode, "verdict": str(verdict), "because": finding.because}
+
+
+def _also(finding: Finding) -> dict[str, Any]:
+    return {
+        "mode": finding.mode,
+        "subject": _subject(finding.subject),
+        "confidence": finding.confidence,
+        "because": finding.because,
+    }
 
 
 def _proposal(proposal: Proposal) -> dict[str, Any]:

@@ -38,20 +38,46 @@ async def recent_rollouts(case: Case, sources: Sources) -> Rollouts:
     """Read the revisions of the Deployment whose pods are worst off."""
     del case
     affected = await sources.answers.answer(affected_pods)
-    owner = worst_owner(affected)
-    if owner is None or owner.kind is not Kind.DEPLOYMENT:
-        raise SourceError(f"only a Deployment has revisions to compare, not {owner or 'no pod'}")
+    owner = principal(affected)
+    if owner.kind is not Kind.DEPLOYMENT:
+        raise SourceError(f"only a Deployment has revisions to compare, not {owner}")
     return sources.noted(await sources.cluster.rollouts(owner))
 
 
 @step("Are the nodes under it well?")
 async def node_conditions(case: Case, sources: Sources) -> NodeConditions:
-    """Read the conditions of the nodes that the pods run on, and what was evicted."""
+    """Read the conditions of the nodes that the pods run on, and what was evicted.
+
+    Where a pod finds no node, of all nodes that are in trouble.
+    """
     del case
     affected = await sources.answers.answer(affected_pods)
-    names = sorted({pod.node for pod in affected.pods if pod.node})
-    namespace = affected.pods[0].namespace if affected.pods else affected.subject.namespace
-    return sources.noted(await sources.cluster.nodes(names, namespace))
+    subject = affected.subject
+    names = {pod.node for pod in affected.pods if pod.node}
+    if subject.kind is Kind.NODE and not names:
+        names = {subject.name}
+    namespace = affected.pods[0].namespace if affected.pods else subject.namespace
+    waiting = any(pod.unscheduled for pod in affected.pods)
+    found = sources.noted(await sources.cluster.nodes(() if waiting else sorted(names), namespace))
+    missing = names - set(found.nodes)
+    if not waiting or not missing:
+        return found
+    under = sources.noted(await sources.cluster.nodes(sorted(missing), namespace))
+    return NodeConditions(
+        nodes=(*found.nodes, *under.nodes),
+        short_of_memory=(*found.short_of_memory, *under.short_of_memory),
+        not_ready=(*found.not_ready, *under.not_ready),
+        evicted_pods=found.evicted_pods,
+        states=(*found.states, *under.states),
+    )
+
+
+def principal(affected: AffectedPods) -> Subject:
+    """Return the workload that is asked about: the worst owner, or without pods the subject.
+
+    An alarm may not know the kind of what it names; the pods' owner does.
+    """
+    return worst_owner(affected) or affected.subject
 
 
 def worst_owner(affected: AffectedPods) -> Subject | None:
@@ -65,4 +91,4 @@ def worst_owner(affected: AffectedPods) -> Subject | None:
         newest = max(pod.created_at.timestamp() for pod in pods)
         return restarts, sum(not pod.ready for pod in pods), newest
 
-    return max({pod.owner for pod in affected.pods}, key=badness)
+    return max(sorted({pod.owner for pod in affected.pods}, key=str), key=badness)

@@ -1,0 +1,100 @@
+"""The journal's chain: each line's hash is of the line before it and of its own text.
+
+Who edits, removes or swaps lines breaks the chain at that place; the head, kept apart, tells when
+lines are missing at the end. Against somebody who computes everything anew only a hash that was
+noted elsewhere helps: `petops audit verify` prints it, and takes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from petops.domain.change import canonical
+
+GENESIS: Final = "0" * 64
+HEAD: Final = """
+create table head (
+    id integer primary key check (id = 1),
+    seq integer not null,
+    hash text not null,
+    token integer not null
+)
+"""
+Row = tuple[int, str, int, str, str, str]
+_ROWS: Final = "select seq, incident, number, kind, at, body, hash from entries order by seq"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A line that is not what was written, or the first of those that are missing."""
+
+    seq: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What the chain says: how many lines there are, its last hash, and each fault."""
+
+    entries: int
+    head: str
+    faults: tuple[Fault, ...]
+
+
+def link(before: str, row: Row) -> str:
+    """Return the hash of a line that follows the line with hash `before`."""
+    return hashlib.sha256(f"{before}\n{canonical(list(row))}".encode()).hexdigest()
+
+
+def begin(connection: sqlite3.Connection) -> None:
+    """Chain the lines that stand in a journal, and keep the chain's head."""
+    connection.execute(HEAD)
+    seq, last = 0, GENESIS
+    rows = connection.execute(_ROWS.replace(", hash", "")).fetchall()
+    for row in rows:
+        seq, last = row[0], link(last, row)
+        connection.execute("update entries set hash = ? where seq = ?", (last, seq))
+    connection.execute("insert into head values (1, ?, ?, 0)", (seq, last))
+
+
+def verified(connection: sqlite3.Connection, expected: str = "") -> Verified:
+    """Walk the chain; `expected` is a hash that was noted elsewhere and must still be in it."""
+    faults: list[Fault] = []
+    count, last_seq, last, seen = 0, 0, GENESIS, False
+    for *line, stored in connection.execute(_ROWS):
+        row: Row = (line[0], line[1], line[2], line[3], line[4], line[5])
+        if row[0] != last_seq + 1:
+            faults.append(Fault(seq=last_seq + 1, what=_missing(last_seq + 1, row[0] - 1)))
+        elif link(last, row) != stored:
+            faults.append(
+                Fault(
+                    seq=row[0],
+                    what=f"line {row[0]} ({row[1]} #{row[2]}, {row[3]}) "
+                    "was edited, or the one before it",
+                )
+            )
+        count, last_seq, last = count + 1, row[0], stored
+        seen = seen or stored == expected
+    ((head_seq, head),) = connection.execute("select seq, hash from head")
+    faults += _at_the_end(last_seq, last, head_seq, head)
+    if expected and not seen:
+        what = f"no line has the hash {expected[:16]}: the journal was written anew"
+        faults.append(Fault(seq=0, what=what))
+    return Verified(entries=count, head=last, faults=tuple(faults))
+
+
+def _at_the_end(seq: int, last: str, head_seq: int, head: str) -> Iterator[Fault]:
+    if head_seq > seq:
+        yield Fault(seq=seq + 1, what=_missing(seq + 1, head_seq))
+    elif head_seq < seq:
+        yield Fault(seq=head_seq + 1, what=f"lines from {head_seq + 1} on were added by others")
+    elif head != last:
+        yield Fault(seq=seq, what=f"line {seq} has another hash than the head of the chain")
+
+
+def _missing(first: int, last: int) -> str:
+    return f"line {first} is missing" if first >= last else f"lines {first} to {last} are missing"

@@ -1,0 +1,166 @@
+"""Node memory pressure: a node runs short of memory, and its kubelet evicts pods.
+
+The culprit is who uses most beyond its request, not who was evicted first: pods without statistics
+go before it. Look-alikes: a container's own limit, disk pressure, a drain or another eviction by
+API, preemption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from petops.domain.alarm import Category
+from petops.domain.diagnosis import Finding, Verdict, Weighs
+from petops.domain.facts import AffectedPods
+from petops.domain.objects import NodeMemory, Occurrence
+from petops.domain.subject import Kind, Subject
+from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Ledger, suspected_in
+from petops.playbooks.node_trouble import (
+    MEMORY,
+    evicted_for,
+    node_taints,
+    recent_evictions,
+    starved_nodes,
+)
+from petops.playbooks.node_watch import judged_by_condition
+from petops.playbooks.pod_watch import for_two_minutes
+from petops.playbooks.steps.nodes import node_memory
+from petops.playbooks.steps.objects import evictions
+from petops.playbooks.steps.workloads import affected_pods, container_stops, node_conditions
+
+NAME = "node-memory-pressure"
+REMEDIES = (
+    "cordon-node",
+    "evict-hog",
+    "restart-workload",
+    "drain-node",
+    "set-requests",
+    "add-nodes",
+)
+WITHOUT_CULPRIT = ("cordon-node", "drain-node", "add-nodes")
+EXPLAINS = ("failing-probe", "no-endpoints", "hpa-maxed", "bad-rollout")
+TAINT: Final = "node.kubernetes.io/memory-pressure"
+# A culprit takes at least this share of the node beyond what it asked for.
+HOG_RATIO: Final = 0.05
+
+
+def conclude(case: Case, evidence: Evidence) -> Finding:
+    """Look for the condition, the evictions in their order, and who takes most."""
+    ledger = Ledger(mode=NAME, evidence=evidence)
+    nodes, affected = evidence.fact(node_conditions), evidence.fact(affected_pods)
+    statement = "a node under it is short of memory"
+    refuted_if = "no node under it is, and none evicted for memory"
+    if nodes is None or affected is None:
+        ledger.not_measured(node_conditions, statement, refuted_if=refuted_if)
+        return ledger.finding(Verdict.UNDECIDED, "its nodes are not known")
+    now, known = case.window.end, evidence.fact(evictions)
+    starved = starved_nodes(affected, nodes, known, MEMORY, now)
+    if not starved:
+        seen = f"no MemoryPressure on {', '.join(nodes.nodes[:5]) or 'its nodes'}"
+        ledger.refutes(node_conditions, statement, seen=seen, refuted_if=refuted_if)
+        return ledger.finding(Verdict.REFUTED, seen)
+    node = starved[0]
+    pressed = node in nodes.short_of_memory
+    if pressed:
+        seen = f"MemoryPressure on {node}"
+        ledger.supports(node_conditions, 0.55, statement, seen=seen, refuted_if=refuted_if)
+    else:
+        seen = f"{node} evicted for memory just now; its MemoryPressure is over"
+        ledger.supports(node_conditions, 0.35, statement, seen=seen, refuted_if=refuted_if)
+    evicted = recent_evictions(known, {MEMORY}, now)
+    hit = _evicted_row(ledger, affected, evicted)
+    culprit, words = _hog_row(ledger, evicted, affected)
+    killed = _kill_row(ledger)
+    keeps_away = TAINT in node_taints(affected.pods)
+    explains = EXPLAINS + ("unschedulable",) * keeps_away + ("memory-leak",) * (not killed)
+    because = f"node {node} {'is' if pressed else 'was'} short of memory"
+    because += f" and evicted {hit} of its pods" if hit else ""
+    return ledger.finding(
+        Verdict.SUPPORTED,
+        f"{because}; {words}",
+        subject=Subject(cluster=affected.subject.cluster, kind=Kind.NODE, name=node),
+        culprit=culprit,
+        remedies=REMEDIES if culprit else WITHOUT_CULPRIT,
+        explains=explains,
+    )
+
+
+def _evicted_row(ledger: Ledger, affected: AffectedPods, evicted: Sequence[Occurrence]) -> int:
+    """Write who was evicted, in order; return how many of the affected pods were."""
+    statement, refuted_if = "its kubelet evicts for memory", "pods leave by API, or not at all"
+    own = evicted_for(affected.pods, {MEMORY})
+    by_api = [pod for pod in affected.pods if pod.disrupted_by == "EvictionByEvictionAPI"]
+    if evicted or own:
+        order = [one.name for one in evicted] or sorted(pod.name for pod in own)
+        seen = f"{len(order)} in this order: {', '.join(order[:5])}"
+        ledger.supports(evictions, 0.2, statement, seen=seen, refuted_if=refuted_if)
+    elif by_api:
+        seen = f"{len(by_api)} pods were evicted by API: a drain"
+        ledger.opposes(affected_pods, 0.2, statement, seen=seen, refuted_if=refuted_if)
+    elif ledger.evidence.fact(evictions) is None:
+        ledger.not_measured(evictions, statement, refuted_if=refuted_if)
+    else:
+        seen = "nothing was evicted so far"
+        ledger.row(evictions, Weighs.AGAINST, statement, seen=seen, refuted_if=refuted_if)
+    return len(own)
+
+
+def _hog_row(
+    ledger: Ledger, evicted: Sequence[Occurrence], affected: AffectedPods
+) -> tuple[Subject | None, str]:
+    """Write who takes most beyond its request; return it, and the words for it."""
+    statement = "one workload takes far more than it requested"
+    refuted_if = "every pod stays near its request: then it is the node's own processes"
+    used: NodeMemory | None = ledger.evidence.fact(node_memory)
+    named = [one for one in evicted if one.offender_mib is not None]
+    if used is not None and used.pods:
+        top = used.pods[0]
+        room = used.allocatable_mib or 0.0
+        if top.excess_mib > HOG_RATIO * room > 0:
+            seen = f"{top.pod}: {top.used_mib:.0f} MiB of {top.requested_mib:.0f} requested"
+            first = next((one.name for one in evicted), "")
+            if first and not first.startswith(top.owner.name):
+                seen += f"; first evicted was {first}, which is not it"
+            ledger.supports(node_memory, 0.15, statement, seen=seen, refuted_if=refuted_if)
+            over = f"{top.owner.name} takes {top.excess_mib:.0f} MiB more than it requested"
+            return top.owner, over
+    if named:
+        worst = max(named, key=lambda one: one.offender_mib or 0.0)
+        seen = f"{worst.name}/{worst.offender}: {worst.offender_mib:.0f} MiB, by the kubelet"
+        ledger.supports(evictions, 0.1, statement, seen=seen, refuted_if=refuted_if)
+        owner = next((one.owner for one in affected.pods if one.name == worst.name), None)
+        return owner, f"the kubelet names {worst.name} with {worst.offender_mib:.0f} MiB"
+    why = "" if used is None else f"{used.unmeasured_pods} pods there are not measured"
+    if used is not None and used.pods and not used.unmeasured_pods:
+        why = "every pod that is left there stays near its request"
+    ledger.not_measured(node_memory, statement, refuted_if=refuted_if, why=why)
+    return None, "who takes the memory was not measured"
+
+
+def _kill_row(ledger: Ledger) -> bool:
+    """Write whether containers were killed at their own limits instead; say so."""
+    statement, refuted_if = "no container hits its own limit", "containers are OOMKilled"
+    stops = ledger.evidence.fact(container_stops)
+    if stops is None:
+        ledger.not_measured(container_stops, statement, refuted_if=refuted_if)
+        return False
+    if stops.out_of_memory:
+        seen = f"{len(stops.out_of_memory)} containers were OOMKilled"
+        ledger.opposes(container_stops, 0.15, statement, seen=seen, refuted_if=refuted_if)
+        return True
+    ledger.supports(container_stops, 0.05, statement, seen="none was", refuted_if=refuted_if)
+    return False
+
+
+MODE = FailureMode(
+    name=NAME,
+    title="node short of memory",
+    suspect=suspected_in(*OF_WORKLOADS, Category.NODE, on_nodes=True),
+    steps=(affected_pods, node_conditions, evictions, node_memory, container_stops),
+    conclude=conclude,
+    watch_steps=(affected_pods, node_conditions),
+    judge=judged_by_condition("MemoryPressure", "short of memory"),
+    relapse_seconds=for_two_minutes,
+    watched="the node's MemoryPressure, evictions, and ready replicas",
+)

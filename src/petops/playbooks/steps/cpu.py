@@ -1,0 +1,203 @@
+"""Questions about CPU and latency, asked of metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from petops.domain.evidence import PodScope, Sample, Series, Signal
+from petops.domain.facts import Pod
+from petops.domain.performance import ContainerCpu, CpuUse, PodLatency, RequestLatency
+from petops.errors import SourceError
+from petops.playbooks.base import Case, Sources, step
+from petops.playbooks.counters import before, lately, rise
+from petops.playbooks.steps.workloads import affected_pods, worst_owner
+
+_Key = tuple[str, str]
+_Samples = Mapping[_Key, tuple[Sample, ...]]
+
+
+@step("How much CPU does it use of its limit, and is it throttled?")
+async def cpu_use(case: Case, sources: Sources) -> CpuUse:
+    """Read usage and CFS periods of the affected pods and of those that serve beside them."""
+    pods = await _pods_and_siblings(sources)
+    usage, periods, throttled = await _read(
+        case,
+        sources,
+        pods,
+        (
+            Signal.CPU_SECONDS_TOTAL,
+            Signal.CPU_PERIODS_TOTAL,
+            Signal.CPU_THROTTLED_PERIODS_TOTAL,
+        ),
+        per_container=True,
+    )
+    keys = sorted({*usage, *periods})
+    known = {pod.name: pod for pod in pods}
+    found = (
+        _container(
+            known.get(key[0]),
+            key[1],
+            _Counters(
+                usage=usage.get(key, ()),
+                periods=periods.get(key, ()),
+                throttled=throttled.get(key, ()),
+            ),
+            case.window.end,
+        )
+        for key in keys
+    )
+    return CpuUse(containers=tuple(one for one in found if one is not None))
+
+
+@step("How long do its requests take?")
+async def request_latency(case: Case, sources: Sources) -> RequestLatency:
+    """Read the mean request duration of each pod, lately and before."""
+    pods = await _pods_and_siblings(sources)
+    seconds, counts = await _read(
+        case,
+        sources,
+        pods,
+        (Signal.REQUEST_SECONDS_TOTAL, Signal.REQUEST_DURATIONS_TOTAL),
+        per_container=False,
+    )
+    end = case.window.end
+    found = []
+    for pod in pods:
+        key = (pod.name, "")
+        now = _mean(lately(seconds.get(key, ()), end), lately(counts.get(key, ()), end))
+        if now is None:
+            continue
+        earlier = _mean(before(seconds.get(key, ()), end), before(counts.get(key, ()), end))
+        found.append(PodLatency(pod=pod.name, owner=pod.owner, seconds=now, before_seconds=earlier))
+    return RequestLatency(pods=tuple(found))
+
+
+async def _pods_and_siblings(sources: Sources) -> tuple[Pod, ...]:
+    affected = await sources.answers.answer(affected_pods)
+    owner = worst_owner(affected)
+    if owner is None:
+        raise SourceError(f"{affected.subject} has no pods")
+    related = sources.noted(await sources.cluster.related_pods(owner))
+    known = {pod.uid: pod for pod in (*affected.pods, *related)}
+    return tuple(known.values())
+
+
+async def _read(
+    case: Case,
+    sources: Sources,
+    pods: tuple[Pod, ...],
+    signals: tuple[Signal, ...],
+    *,
+    per_container: bool,
+) -> list[_Samples]:
+    scope = PodScope(namespace=pods[0].namespace, pods=tuple(pod.name for pod in pods))
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_series(case, sources, one, scope)) for one in signals]
+    results = [task.result() for task in tasks]
+    failed = next((one for one in results if isinstance(one, SourceError)), None)
+    if failed is not None:
+        raise failed
+    return [
+        _latest_life(one, per_container=per_container)
+        for one in results
+        if not isinstance(one, SourceError)
+    ]
+
+
+async def _series(
+    case: Case, sources: Sources, signal: Signal, scope: PodScope
+) -> tuple[Series, ...] | SourceError:
+    """Return the series, or the error: a task group would wrap it."""
+    try:
+        readings = await sources.metrics.read(signal, scope, case.window)
+    except SourceError as exc:
+        return exc
+    sources.asked.append(readings.asked)
+    return readings.series
+
+
+def _latest_life(
+    series: Iterable[Series], *, per_container: bool
+) -> dict[_Key, tuple[Sample, ...]]:
+    """Lay series by pod and container; the latest of several lives, the sum of several paths."""
+    found: dict[_Key, list[tuple[Sample, ...]]] = {}
+    for one in series:
+        if one.samples:
+            key = (one.label("pod"), one.label("container") if per_container else "")
+            found.setdefault(key, []).append(one.samples)
+    if per_container:
+        return {key: max(many, key=lambda one: one[-1].at) for key, many in found.items()}
+    return {key: _summed(many) for key, many in found.items()}
+
+
+def _summed(many: list[tuple[Sample, ...]]) -> tuple[Sample, ...]:
+    """Add series that were scraped together: one pod counts each path and method by itself."""
+    totals: dict[datetime, float] = {}
+    shared = set.intersection(*({one.at for one in samples} for samples in many))
+    for samples in many:
+        for one in samples:
+            if one.at in shared:
+                totals[one.at] = totals.get(one.at, 0.0) + one.value
+    if not totals:
+        return max(many, key=lambda one: one[-1].value)
+    return tuple(Sample(at=at, value=totals[at]) for at in sorted(totals))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counters:
+    """One container's counters in the window."""
+
+    usage: tuple[Sample, ...]
+    periods: tuple[Sample, ...]
+    throttled: tuple[Sample, ...]
+
+
+def _container(
+    pod: Pod | None, name: str, counters: _Counters, end: datetime
+) -> ContainerCpu | None:
+    spec = next((one for one in pod.containers if one.name == name), None) if pod else None
+    if pod is None or spec is None:
+        return None
+    usage, periods, throttled = counters.usage, counters.periods, counters.throttled
+    used = rise(lately(usage, end))
+    ratio = _ratio(lately(throttled, end), lately(periods, end))
+    once = ratio is None and bool(periods and throttled) and periods[-1].value > 0
+    if once:
+        # Seen once: the counters began with the container, so they speak of its whole life.
+        ratio = min(1.0, throttled[-1].value / periods[-1].value)
+    return ContainerCpu(
+        pod=pod.name,
+        container=name,
+        owner=pod.owner,
+        revision=pod.revision,
+        usage_cores=used.per_second if used else _since_start(usage, spec.started_at),
+        limit_cores=spec.cpu_limit_cores,
+        throttled_ratio=ratio,
+        before_ratio=_ratio(before(throttled, end), before(periods, end)),
+        lifetime_only=once,
+    )
+
+
+def _since_start(usage: tuple[Sample, ...], started_at: datetime | None) -> float | None:
+    if not usage or started_at is None:
+        return None
+    seconds = (usage[-1].at - started_at).total_seconds()
+    return usage[-1].value / seconds if seconds > 0 else None
+
+
+def _ratio(part: tuple[Sample, ...], whole: tuple[Sample, ...]) -> float | None:
+    """Return how much of one counter's rise another's is; None where either was not measured."""
+    parts, wholes = rise(part), rise(whole)
+    if parts is None or wholes is None or wholes.amount <= 0:
+        return None
+    return min(1.0, parts.amount / wholes.amount)
+
+
+def _mean(seconds: tuple[Sample, ...], counts: tuple[Sample, ...]) -> float | None:
+    total, count = rise(seconds), rise(counts)
+    if total is None or count is None or count.amount <= 0:
+        return None
+    return total.amount / count.amount

@@ -1,0 +1,267 @@
+"""The dashboard's program: finds or starts the engines that it follows, and gives it the rest.
+
+What is heavy is imported only where it is needed: attached, the first picture is there in a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from petops.config import Loaded, load, shown, state_folder
+from petops.errors import PetopsError, UsageError
+from petops.programs.engine_at import EngineAt
+from petops.remote import connected, socket_is_alive
+
+if TYPE_CHECKING:
+    from petops.tui.given import Given
+
+READY_SECONDS: Final = 30.0
+GRACE_SECONDS: Final = 5.0
+HINT: Final = (
+    "First steps:  type  :chaos  and Enter, then  i  injects a memory leak.\n"
+    "An alarm comes within a minute; Enter opens it, a shows what may be done, ? helps."
+)
+_WITHOUT: Final = "petops incidents, petops approve, petops chaos do the same line by line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the command line asks for."""
+
+    config: Path | None = None
+    attach: tuple[str, ...] = ()
+    lab: bool = False
+    incident: str = ""
+    utc: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """One engine, by its name; `loaded` are the settings where it is on this machine."""
+
+    name: str
+    where: Path | str
+    token: str = ""
+    loaded: Loaded | None = None
+
+
+def check_terminal() -> None:
+    """Raise UsageError where nothing can be drawn, with what to use in its place."""
+    if os.environ.get("TEXTUAL_DRIVER"):  # a browser shows it, by way of --web
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the dashboard needs a terminal", hint=_WITHOUT)
+    if os.environ.get("TERM", "") in {"", "dumb", "unknown"}:
+        raise UsageError("this terminal cannot show the dashboard (TERM=dumb)", hint=_WITHOUT)
+
+
+def has_utf8() -> bool:
+    """Say whether the terminal is said to show more than ASCII."""
+    chosen = next(
+        (os.environ[one] for one in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(one)), ""
+    )
+    return "utf" in chosen.lower() or (not chosen and sys.platform == "darwin")
+
+
+async def shown_until_left(wish: Wish) -> None:
+    """Show the dashboard until it is left."""
+    check_terminal()
+    no_colour = bool(os.environ.get("NO_COLOR"))
+    async with AsyncExitStack() as stack:
+        found = await _engines(wish, stack)
+        from petops.tui.app import Dashboard  # noqa: PLC0415 - textual takes 0.4 s
+        from petops.tui.desk import Desk  # noqa: PLC0415
+        from petops.tui.feed import Feed  # noqa: PLC0415
+        from petops.tui.kept import Kept  # noqa: PLC0415
+        from petops.tui.times import Times  # noqa: PLC0415
+
+        feeds = []
+        for one in found:
+            handle = await stack.enter_async_context(EngineAt(one.where, one.token))
+            feeds.append(Feed(one.name, handle, _now))
+        desk = Desk(
+            feeds=feeds,
+            given=_given(wish, found),
+            kept=Kept(state_folder() / "tui.json"),
+            times=Times(zone=UTC if wish.utc else None),
+            now=_now,
+            ascii_only=not has_utf8(),
+        )
+        await Dashboard(desk, incident=wish.incident, no_colour=no_colour).run_async()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _engines(wish: Wish, stack: AsyncExitStack) -> Sequence[_Found]:
+    """Return the engines to follow, started where that is needed."""
+    if wish.attach and wish.lab:
+        raise UsageError("--attach and --lab do not go together")
+    if wish.attach:
+        return await _attached(wish)
+    if wish.lab:
+        return (await stack.enter_async_context(_on_lab(wish)),)
+    return (await stack.enter_async_context(_local(wish)),)
+
+
+async def _attached(wish: Wish) -> Sequence[_Found]:
+    """Return the engines at the addresses, each `URL` or `NAME=URL`.
+
+    A single one has to answer; of several, one that is down comes back by itself.
+    """
+    token = load(wish.config, os.environ).settings.daemon.token
+    found = tuple(_named(one, token) for one in wish.attach)
+    names = [one.name for one in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"two engines are called {name}", hint="--attach NAME=URL names each")
+    if len(found) == 1:
+        async with connected(found[0].where, token):
+            pass
+    return found
+
+
+def _named(text: str, token: str) -> _Found:
+    name, equals, url = text.partition("=")
+    if not equals or "/" in name:
+        name, url = "", text
+    if "://" not in url:
+        raise UsageError(
+            f"{url[:80]} is no address of an engine", hint="for example http://127.0.0.1:8080"
+        )
+    return _Found(name=name or urlsplit(url).netloc, where=url, token=token)
+
+
+@asynccontextmanager
+async def _local(wish: Wish) -> AsyncIterator[_Found]:
+    """Follow the engine that holds the local journal; start it where none runs."""
+    from petops.programs.attach import lab_folder, settings_here  # noqa: PLC0415 - 0.9 s
+
+    loaded = settings_here(wish.config)
+    settings = loaded.settings
+    is_lab = lab_folder() in settings.journal_path.parents
+    name = "lab" if is_lab else settings.cluster.name or settings.cluster.context or "local"
+    async with _running(settings.socket_path, wish.config):
+        yield _Found(name=name, where=settings.socket_path, loaded=loaded)
+
+
+@asynccontextmanager
+async def _on_lab(wish: Wish) -> AsyncIterator[_Found]:
+    """Follow the lab's engine; a lab that is started here ends with the dashboard."""
+    from petops.app import settings_from, use_environment  # noqa: PLC0415 - 0.9 s
+    from petops.lab.lab_state import end, running_lab  # noqa: PLC0415
+    from petops.programs.attach import lab_folder  # noqa: PLC0415
+    from petops.programs.labs import detached  # noqa: PLC0415
+
+    before = running_lab(lab_folder())
+    if before is None:
+        await asyncio.to_thread(detached, wish.config, with_engine=True)
+    try:
+        state = running_lab(lab_folder())
+        if state is None or not state.is_ready:
+            raise PetopsError("the lab is not ready yet", hint="petops lab status")
+        use_environment(state.environment)
+        loaded = settings_from(wish.config)
+        async with _running(loaded.settings.socket_path, wish.config):
+            yield _Found(name="lab", where=loaded.settings.socket_path, loaded=loaded)
+    finally:
+        if before is None:
+            await end(lab_folder())
+
+
+@asynccontextmanager
+async def _running(socket: Path, config: Path | None) -> AsyncIterator[None]:
+    """See to it that an engine serves on `socket`; one that is started here is ended here."""
+    if socket_is_alive(socket):
+        yield
+        return
+    child = await asyncio.to_thread(_started, socket, config)
+    try:
+        yield
+    finally:
+        child.terminate()
+        try:
+            await asyncio.to_thread(child.wait, GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+
+def _started(socket: Path, config: Path | None) -> subprocess.Popen[bytes]:
+    """Start an engine as a process of its own, and return once it serves."""
+    command = [sys.executable, "-m", "petops", *(["--config", str(config)] if config else [])]
+    log = state_folder() / "engine.log"
+    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with log.open("wb") as out:
+        child = subprocess.Popen(  # noqa: S603 - our own program
+            [*command, "daemon", "--port", "0"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + READY_SECONDS
+    while not socket_is_alive(socket):
+        if child.poll() is not None or time.monotonic() > deadline:
+            child.kill()
+            raise PetopsError(f"no engine could be started: {_last_words(log)}", hint=str(log))
+        time.sleep(0.05)
+    return child
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    said = [one for one in lines if one.strip()]
+    errors = [one for one in said if one.startswith("error:")]
+    return (errors or said or ["it said nothing"])[-1].removeprefix("error: ")[:300]
+
+
+def _given(wish: Wish, found: Sequence[_Found]) -> Given:
+    """Return what the dashboard may use beside engines: most of it only on this machine."""
+    from petops.programs import dashboard_given as doors  # noqa: PLC0415
+    from petops.programs.telling import summary, told  # noqa: PLC0415
+    from petops.tui.given import Given, Setting  # noqa: PLC0415
+
+    loaded = found[0].loaded
+    if loaded is None:
+        return Given(tell=told, summarise=summary)
+    rows = tuple(
+        Setting(name=one.name, value=one.value, origin=one.origin, about=one.about)
+        for one in shown(loaded)
+    )
+    settings = loaded.settings
+    return Given(
+        tell=told,
+        summarise=summary,
+        ask=doors.Asking(settings).ask if settings.prometheus.url else None,
+        chaos=doors.ClusterFaults(settings, found[0].name),
+        check_health=doors.Looking(settings).check,
+        export=doors.written,
+        settings=rows,
+        hint=HINT if wish.lab else "",
+    )
+
+
+def served_on_loopback(words: Sequence[str], port: int) -> None:
+    """Serve the dashboard to a browser on this machine; each visitor gets a process of its own."""
+    try:
+        server = importlib.import_module("textual_serve.server")
+    except ImportError as exc:
+        raise PetopsError(
+            "--web needs textual-serve, which is not installed", hint="pip install textual-serve"
+        ) from exc
+    command = shlex.join([sys.executable, "-m", "petops", *words])
+    server.Server(command, host="127.0.0.1", port=port, title="petops").serve()

@@ -1,0 +1,61 @@
+"""An engine at an address that need not answer yet: it is connected to when it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from petops.domain.events import Entry
+from petops.domain.incident import Board
+from petops.domain.requests import AnyRequest
+from petops.remote import RemoteEngine, connected
+
+
+class EngineAt:
+    """`EngineHandle` that may be made before its engine is there. Each call raises PetopsError."""
+
+    def __init__(self, where: Path | str, token: str = "") -> None:
+        self._where = where
+        self._token = token
+        self._stack = AsyncExitStack()
+        self._engine: RemoteEngine | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def is_following(self) -> bool:
+        """Whether `entries` has its connection."""
+        return self._engine is not None and self._engine.is_following
+
+    async def board(self) -> Board:
+        """Return every incident as it is now."""
+        return await (await self._connected()).board()
+
+    async def entries(self, after: int) -> AsyncGenerator[Entry, None]:
+        """Follow the journal."""
+        engine = await self._connected()
+        async with aclosing(engine.entries(after)) as entries:
+            async for entry in entries:
+                yield entry
+
+    async def submit(self, request: AnyRequest) -> Entry:
+        """Return the entry that answers the request."""
+        return await (await self._connected()).submit(request)
+
+    async def _connected(self) -> RemoteEngine:
+        if self._engine is None:
+            made = connected(self._where, self._token)
+            self._engine = await self._stack.enter_async_context(made)
+        return self._engine

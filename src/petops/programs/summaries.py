@@ -1,0 +1,68 @@
+"""What a step answered, in a few words. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from petops.domain import facts, objects, performance
+from petops.domain.facts import Fact
+
+
+def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
+    """Return what a step answered, in a few words."""
+    match fact:
+        case facts.AffectedPods(pods=pods):
+            ready = sum(pod.ready for pod in pods)
+            restarts = sum(one.restarts for pod in pods for one in pod.containers)
+            return f"{len(pods)} pods, {ready} ready, {restarts} restarts"
+        case facts.ContainerMemory(lifetimes=lives):
+            readings = sum(len(one.readings) for one in lives)
+            return f"{len(lives)} container lifetimes, {readings} readings"
+        case facts.RequestLoad():
+            return f"{fact.first_per_second:.1f} -> {fact.last_per_second:.1f} requests a second"
+        case facts.Rollouts(revisions=revisions, current=current):
+            number = current.number if current else "?"
+            since = f" since {clock(fact.current_since)}" if fact.current_since else ""
+            return f"revision {number}{since}, {len(revisions)} known"
+        case facts.Stops(restarts=restarts, out_of_memory=kills):
+            return f"{restarts} restarts, {len(kills)} containers OOMKilled last"
+        case facts.Siblings(pods=pods):
+            return f"{len(pods)} pods of other owners"
+        case performance.CpuUse(containers=containers):
+            ratios = [one.throttled_ratio for one in containers if one.throttled_ratio is not None]
+            worst = f"{max(ratios):.0%} of periods throttled at most" if ratios else "not throttled"
+            return f"{len(containers)} containers, {worst}"
+        case performance.RequestLatency(pods=pods):
+            times = [one.seconds for one in pods]
+            span = f", {min(times) * 1000:.0f} to {max(times) * 1000:.0f} ms" if times else ""
+            return f"requests of {len(pods)} pods{span}"
+        case facts.NodeConditions():
+            short_of = ", ".join(fact.short_of_memory) or "none"
+            return f"{len(fact.nodes)} nodes, short of memory: {short_of}"
+        case facts.NearbyPods(pods=pods):
+            return f"{len(pods)} pods nearby are not well"
+        case objects.ObjectEvents(occurrences=found, is_cut=cut):
+            return f"{len(found)} events{', and more' if cut else ''}"
+        case objects.Evictions(occurrences=found):
+            return f"{len(found)} evictions"
+        case objects.LastWords(lines=lines, container=container):
+            return f"{len(lines)} lines of {container}" if container else "nothing has ended"
+        case objects.ServiceEndpoints(services=services):
+            ready = sum(one.ready_endpoints for one in services)
+            return f"{len(services)} Services, {ready} ready endpoints"
+        case objects.Autoscalers(found=scalers):
+            said = ", ".join(f"{one.now} of {one.most} replicas" for one in scalers)
+            return said or "it has none"
+        case objects.Quotas(quotas=quotas):
+            return f"{len({one.name for one in quotas})} quotas"
+        case objects.JobRun(is_job=False):
+            return "it is no Job"
+        case objects.JobRun():
+            return f"{fact.succeeded} of {fact.wanted} succeeded, {fact.failed} failed"
+        case objects.NodeMemory(nodes=nodes):
+            return f"{len(fact.pods)} pods measured on {', '.join(nodes) or 'no node'}"
+
+
+def clock(at: datetime) -> str:
+    """Return a time of day in UTC."""
+    return f"{at:%H:%M:%S}Z"

@@ -1,0 +1,122 @@
+"""Calls to AWS through boto3, off the event loop, each service in its own few threads."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Self
+
+from petops.errors import ForbiddenError, NotThereError, SourceError
+
+Json = Mapping[str, Any]
+
+CONNECT_SECONDS: Final = 5
+READ_SECONDS: Final = 15
+_AT_ONCE: Final = 4
+_DENIED: Final = re.compile(
+    r"AccessDenied|NotAuthorized|Unauthorized|Expired|InvalidClientTokenId|UnrecognizedClient"
+    r"|Signature"
+)
+_MISSING: Final = re.compile(r"NotFound|NoSuch")
+_BUSY: Final = re.compile(r"Throttl|LimitExceeded|TooManyRequests|RequestLimit")
+_LONGEST: Final = 500
+
+
+class AwsCalls:
+    """One service of AWS; used as a context manager, since it keeps threads of its own.
+
+    `client` is a boto3 client; without one it is made when it is first needed.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        title: str,
+        *,
+        region: str = "",
+        client: Any = None,
+        timeout_seconds: float = 30.0,
+    ) -> None:
+        self._service, self._title, self._region = service, title, region
+        self._client, self._timeout_seconds = client, timeout_seconds
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"petops-{service}")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the threads back; those that still wait for an answer end by their own timeout."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def call(self, operation: str, **arguments: Any) -> Json:
+        """Return an operation's answer; raise SourceError, ForbiddenError or NotThereError."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return await loop.run_in_executor(
+                    self._threads, self._blocking, operation, arguments
+                )
+        except TimeoutError as exc:
+            raise SourceError(
+                f"{self._title} did not answer within {self._timeout_seconds:g} s",
+                hint="petops doctor",
+            ) from exc
+
+    def _blocking(self, operation: str, arguments: dict[str, Any]) -> Json:
+        from botocore.exceptions import (  # noqa: PLC0415 - 0.4 s
+            BotoCoreError,
+            ClientError,
+            NoCredentialsError,
+        )
+
+        try:
+            if self._client is None:
+                self._client = _client(self._service, self._region)
+            answer: Json = getattr(self._client, operation)(**arguments)
+        except ClientError as exc:
+            raise self._failure(exc.response) from exc
+        except NoCredentialsError as exc:
+            raise ForbiddenError(
+                f"{self._title} was not asked: there are no AWS credentials",
+                hint="see AWS_PROFILE; `petops doctor` tells more",
+            ) from exc
+        except (BotoCoreError, ValueError) as exc:
+            raise SourceError(
+                f"{self._title} cannot be asked: {str(exc)[:_LONGEST]}",
+                hint="see AWS_PROFILE, AWS_REGION and the network; `petops doctor` tells more",
+            ) from exc
+        return answer
+
+    def _failure(self, response: Json) -> SourceError:
+        error: Json = response.get("Error") or {}
+        code = str(error.get("Code", ""))
+        message = str(error.get("Message", ""))[:_LONGEST]
+        if _DENIED.search(code):
+            return ForbiddenError(
+                f"AWS does not let petops use {self._title} ({code}): {message}",
+                hint="`petops setup aws` shows the policy that petops needs",
+            )
+        if _MISSING.search(code):
+            return NotThereError(f"{self._title} has no such thing ({code}): {message}")
+        if _BUSY.search(code):
+            return SourceError(f"{self._title} asks for fewer requests ({code})")
+        return SourceError(f"{self._title} answered {code or 'an error'}: {message}")
+
+
+def _client(service: str, region: str) -> Any:
+    import boto3  # noqa: PLC0415 - 0.4 s
+    from botocore.config import Config  # noqa: PLC0415
+
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": 2, "mode": "standard"},
+        max_pool_connections=_AT_ONCE,
+        user_agent_extra="petops",
+    )
+    return boto3.session.Session().client(service, region_name=region or None, config=config)
