@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo check lint test bench lock clean
+.PHONY: setup demo check lint test bench screenshots lock clean
 
 setup: .venv/.petops $(BIN)/prometheus
 
@@ -29,6 +29,10 @@ lint: .venv/.petops
 
 bench: setup
 	@if [ -f benchmarks/run.py ]; then exec $(BIN)/python benchmarks/run.py; else echo "There are no benchmarks yet."; fi
+
+# Draw the README's pictures anew.
+screenshots: setup
+	$(BIN)/python scripts/screenshots.py
 
 # Compile requirements/dev.lock anew from pyproject.toml, at the newest versions that it allows.
 lock:

@@ -10,14 +10,20 @@ import typer
 
 
 def demo(
+    context: typer.Context,
     headless: Annotated[
         bool, typer.Option("--headless", help="Approve by itself, and tell it line by line.")
     ] = False,
 ) -> None:
-    """Tell one incident on the lab: a leak is injected, found, repaired, and watched.
+    """Open the dashboard on the lab; headless, tell one incident from a fault to its recovery.
 
     Nothing of AWS, Slack or a cluster is needed. Exit status 0 says that it recovered.
     """
+    if not headless and sys.stdin.isatty() and sys.stdout.isatty():
+        from petops.programs.dashboard import Wish, shown_until_left
+
+        asyncio.run(shown_until_left(Wish(config=context.obj, lab=True)))
+        return
     from petops.programs.demo import told_live
 
-    sys.exit(asyncio.run(told_live(headless=headless or not sys.stdin.isatty())))
+    sys.exit(asyncio.run(told_live(headless=True)))

@@ -19,7 +19,7 @@ from petops.programs.left_to_do import left_to_do
 from petops.programs.telling import stage_rows, state, told
 from petops.wire.report import report, time
 
-_MARKUP: Final = re.compile(r"([\\`*\[\]<|]|(?<!\w)_|_(?!\w)|~(?=~)|^#|^>)")
+_MARKUP: Final = re.compile(r"([\\`*\[\]|]|(?<!\w)_|_(?!\w)|~(?=~)|^#|^>)")
 _WEIGHS: Final = {
     Weighs.FOR: "speaks for it",
     Weighs.AGAINST: "speaks against it",
@@ -256,7 +256,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
 
 def plain(text: str) -> str:
     """Return text that Markdown takes as text, on one line."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\1", " ".join(text.split())).replace("<", "&lt;")
 
 
 def _at(at: datetime) -> str:

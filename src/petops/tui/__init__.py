@@ -1,0 +1,1 @@
+"""The dashboard: a surface on one or several engines, drawn with Textual."""

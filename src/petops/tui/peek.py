@@ -1,0 +1,60 @@
+"""The heart of one incident in a few lines, below the board."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from petops.domain.incident import Incident
+from petops.tui import offer
+from petops.tui.desk import Desk
+from petops.tui.palette import Palette
+from petops.tui.plain import plain, wrapped
+from petops.tui.widgets.memory_chart import Memory, chart, life_line, memory_of
+from petops.tui.widgets.rail import rail
+from petops.tui.wording import confidence, state_words
+
+_LIVES = 2
+_CHART_WIDTH = 120
+_CHART_HEIGHT = 8
+
+
+def peek(incident: Incident, desk: Desk, size: tuple[int, int], paint: Palette) -> Text:
+    """Return where it stands, why, and what is on offer; with a chart where there is room."""
+    width, height = size
+    now, times = desk.now(), desk.times
+    head = Text.assemble((f"{incident.id}  ", paint.strong))
+    head.append(state_words(incident, now, times), paint.text)
+    head.append(
+        f"  {plain(incident.alarm.name)} on {plain(str(incident.alarm.cluster))}", paint.dim
+    )
+    head.truncate(width, overflow="ellipsis")
+    lines = [head, rail(incident, now, width, paint), Text()]
+    lines += _why(incident, width, paint)
+    for number, one in enumerate(incident.on_offer[:3], start=1):
+        lines.append(offer.head(one, number, width, paint))
+    lines += offer.progress(incident, now, times, width, paint)[-3:]
+    memory = memory_of(incident)
+    if memory is not None:
+        lines += _memory(memory, desk, (min(width, _CHART_WIDTH), height - len(lines) - 1), paint)
+    return Text("\n").join(lines)
+
+
+def _memory(memory: Memory, desk: Desk, size: tuple[int, int], paint: Palette) -> list[Text]:
+    width, height = size
+    if height >= _CHART_HEIGHT:
+        return [Text(), *chart(memory, (width, height), desk.times, paint)]
+    lives = sorted(memory.lifetimes, key=lambda one: one.readings[-1].at)[-max(0, height) :]
+    return [life_line(one, width, paint) for one in lives[-_LIVES:]] if height > 0 else []
+
+
+def _why(incident: Incident, width: int, paint: Palette) -> list[Text]:
+    diagnosis = incident.diagnosis
+    if diagnosis is None:
+        known, asked = len(incident.answers) + len(incident.unknowns), len(incident.asked)
+        return [Text(f"{known} of {asked} questions have come back", paint.dim)]
+    if diagnosis.cause is None:
+        because = diagnosis.because or incident.ended_because
+        return [Text(one, paint.warn) for one in wrapped(because, width)[:2]]
+    head = Text.assemble((plain(diagnosis.cause.mode) + "  ", paint.strong + paint.accent))
+    head.append_text(confidence(diagnosis.cause.confidence, paint, 10))
+    return [head, *(Text(one, paint.text) for one in wrapped(diagnosis.cause.because, width)[:2])]

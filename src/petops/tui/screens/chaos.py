@@ -1,0 +1,166 @@
+"""Faults to practise with: inject one, watch it, take it back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from petops.errors import PetopsError
+from petops.tui.desk import Desk
+from petops.tui.drawn import Heading, Paragraph
+from petops.tui.feed import is_production
+from petops.tui.given import Chaos, Fault, Injected
+from petops.tui.palette import Palette
+from petops.tui.plain import fitted
+from petops.tui.screens.base import DeskScreen
+from petops.tui.screens.confirm import Confirm, Question
+from petops.tui.times import countdown
+from petops.tui.widgets.row_list import RowList
+
+_LOOK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """One fault, and for how long it is still at work."""
+
+    fault: Fault
+    left: str
+
+    is_choosable = True
+
+    @property
+    def key(self) -> str:
+        return self.fault.name
+
+    def tall(self, width: int) -> int:
+        del width
+        return 2
+
+    def lines(self, width: int, paint: Palette) -> Sequence[Text]:
+        head = Text.assemble((fitted(self.fault.name, 26), paint.strong))
+        at_work = f"● at work, {self.left}" if self.left else "○ not injected"
+        head.append(at_work, paint.accent if self.left else paint.dim)
+        head.append(f"  {self.fault.target}", paint.dim)
+        head.truncate(width, overflow="ellipsis")
+        return head, Text("  " + fitted(self.fault.summary, max(1, width - 2)), paint.dim)
+
+    def detail(self, width: int, paint: Palette) -> Sequence[Text]:
+        del width, paint
+        return ()
+
+
+class ChaosScreen(DeskScreen):
+    """Every fault has a time limit, and can be taken back."""
+
+    title_words = "chaos"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i,enter", "inject", "Inject…", key_display="i"),
+        Binding("c", "clean", "Take back…"),
+        Binding("b", "app.board", "Watch on the board"),
+    ]
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._faults: Sequence[Fault] = ()
+        self._injected: Sequence[Injected] = ()
+        self._trouble = ""
+
+    @property
+    def chaos(self) -> Chaos:
+        """What was given; without it this screen is not opened."""
+        chaos = self.desk.given.chaos
+        assert chaos is not None  # noqa: S101
+        return chaos
+
+    def body(self) -> ComposeResult:
+        yield RowList(id="chaos-rows", chooses=True)
+
+    def on_mount(self) -> None:
+        self.query_one(RowList).focus()
+        self.look()
+        self.set_interval(_LOOK_SECONDS, self.look)
+
+    @work(exclusive=True, group="look")
+    async def look(self) -> None:
+        """Ask which faults there are, and which are at work."""
+        try:
+            if not self._faults:
+                self._faults = await self.chaos.faults()
+            self._injected = await self.chaos.status()
+            self._trouble = ""
+        except PetopsError as exc:
+            self._trouble = exc.message
+        self.show()
+
+    def show(self) -> None:
+        """Draw the faults."""
+        now = self.desk.now()
+        ends = {one.name: one.expires for one in self._injected}
+        rows: list[Heading | Paragraph | FaultRow] = []
+        if self._trouble:
+            rows.append(Paragraph("trouble", self._trouble, "bad"))
+        elif not self._faults:
+            rows.append(Paragraph("asking", "asking the cluster …", "dim"))
+        for fault in self._faults:
+            expires = ends.get(fault.name)
+            left = "ends in " + countdown((expires - now).total_seconds()) if expires else ""
+            if expires and expires <= now:
+                left = "its time is up, c clears it away"
+            rows.append(FaultRow(fault, left or ("no end known" if fault.name in ends else "")))
+        self.query_one(RowList).show(rows)
+
+    @property
+    def _fault(self) -> Fault | None:
+        row = self.query_one(RowList).cursor_row
+        return row.fault if isinstance(row, FaultRow) else None
+
+    @on(RowList.Chosen)
+    def _row_chosen(self) -> None:
+        self.action_inject()
+
+    @work
+    async def action_inject(self) -> None:
+        """Inject the fault under the cursor, after a question."""
+        fault = self._fault
+        if fault is None:
+            return
+        question = self._question(fault, "inject this fault", f"{fault.name}: {fault.summary}")
+        if await self.app.push_screen_wait(Confirm(question)):
+            await self._done(self.chaos.inject(fault.name))
+
+    @work
+    async def action_clean(self) -> None:
+        """Take the fault under the cursor back, after a question."""
+        fault = self._fault
+        if fault is None:
+            return
+        question = self._question(fault, "take this fault back", f"end {fault.name}")
+        if await self.app.push_screen_wait(Confirm(question)):
+            await self._done(self.chaos.clean(fault.name))
+
+    def _question(self, fault: Fault, verb: str, summary: str) -> Question:
+        engine = self.chaos.engine
+        cluster = fault.target.cluster.name
+        production = self.desk.feed(engine).is_production or is_production(cluster)
+        return Question(
+            verb=verb,
+            summary=summary,
+            subject=fault.target,
+            engine=engine,
+            production=production,
+            word=fault.target.name if production else "yes",
+        )
+
+    async def _done(self, asked: Awaitable[str]) -> None:
+        try:
+            self.say(await asked)
+        except PetopsError as exc:
+            self.said(exc)
+        self.look()
