@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-import time
-import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +11,7 @@ import pytest
 import yaml
 
 from petops.lab.known_fields import drop_unknown
+from petops.lab.quantities import quantity
 from petops.lab.resources import of_kind
 from petops.scenarios import BEHAVIOURS, CATALOGUE
 from petops.scenarios.base import EXPIRES_ANNOTATION, Scenario
@@ -67,42 +63,24 @@ def test_the_injector_stands_behind_the_service_but_not_in_its_deployment() -> N
     assert environment(document)["LEAK_MIB_PER_SECOND"] == "3"
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux' /proc")
-def test_the_program_really_leaks_answers_and_stops(tmp_path: Path) -> None:
-    (document,) = CATALOGUE["memory-leak"].documents()
+def test_the_burning_injector_too() -> None:
+    (document,) = CATALOGUE["cpu-throttling"].documents()
+    labels = document["spec"]["template"]["metadata"]["labels"]
+    assert labels["app"] == "payforadoption-go"
+    assert labels["component"] == "injector"
     (container,) = document["spec"]["template"]["spec"]["containers"]
-    port = 18_000 + os.getpid() % 2000
-    variables = environment(document) | {
-        "BASELINE_MIB": "40",
-        "LEAK_MIB_PER_SECOND": "8",
-        "TTL_SECONDS": "4",
-        "STATE_DIRECTORY": str(tmp_path),
-        "PORT": str(port),
-    }
-    command = [sys.executable, *container["command"][1:]]
-    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE) as program:  # noqa: S603
-        try:
-            early = resident(program.pid, at_least=35)
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/any", timeout=5) as answer:
-                assert answer.status == 200
-            grown = resident(program.pid, at_least=early + 12)
-            assert grown < 120
-            assert (tmp_path / "started").exists()
-            resident(program.pid, at_most=early)
-            assert program.poll() is None
-        finally:
-            program.terminate()
-            assert program.wait(10) == 0
+    limit = quantity(container["resources"]["limits"]["cpu"])
+    assert limit < float(environment(document)["BURN_CORES"]) < 2 * limit
 
 
-def resident(pid: int, *, at_least: float = 0, at_most: float = 1e9) -> float:
-    """Wait until a process holds so many MiB, and return how many it does."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        mib = pages * os.sysconf("SC_PAGESIZE") / 1024**2
-        if at_least <= mib <= at_most:
-            return mib
-        time.sleep(0.1)
-    raise AssertionError(f"the program holds {mib:.0f} MiB")
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("memory-leak-scenario.yaml", "memory-leak"),
+        ("cpu-stress-scenario.yaml", "cpu-throttling"),
+        ("node-pressure-scenario.yaml", "node-pressure"),
+    ],
+)
+def test_the_files_at_the_repository_s_root_are_the_same(path: str, name: str) -> None:
+    known = Path(__file__).parents[2] / "chaos-engineering" / "scenarios" / path
+    assert known.read_text(encoding="utf-8") == CATALOGUE[name].text

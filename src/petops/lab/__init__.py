@@ -8,13 +8,16 @@ The cluster itself, without any socket:
   `usage()`, `traffic()`, `nodes_usage()` and their histories are what can be measured.
 - `kubernetes_server.kubernetes_app(world)` serves the API over HTTP: kubectl 1.33 and
   `kubernetes.aio` work against it. Who may do what, by which token, is in `kubernetes_users`.
+- `aws_app.aws_app(world, metrics, alarms, clock)` serves CloudWatch, CloudWatch Logs and X-Ray.
 - `ports_in_memory.WorldMetrics(world)` is the `Metrics` port for tests.
 - `recorded.recorded_api(folder)` serves a recorded case instead, to read only.
 
 How it is made: `store` (objects and changes), `stage` (simulated time), `controllers` and the files
 it names (the control plane), `kubelet` with `places` and `endings` (the nodes), `programs` (what
 containers do, from their manifests alone), `metering` and `traffic` (what is measured),
-`application` (Pet Adoptions), `kubernetes_*` (the protocol).
+`application` (Pet Adoptions), `kubernetes_*` (the protocol). Requests: `call_paths` (who calls
+whom), `answering` (how long each takes), `spans` (one request). AWS: `xray_*`, `metric_*` with
+`insights_*` and `balancer_metrics`, `alarm_*`, `log_*` and `logs_*`.
 
 What it leaves out: StatefulSets, DaemonSets, Jobs and autoscalers are served but nothing acts on
 them; there is no admission of quotas and limit ranges, no liveness probe, no eviction for memory

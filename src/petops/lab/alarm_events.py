@@ -29,22 +29,35 @@ _LONGEST_PAUSE_SECONDS: Final = 5.0
 def event(change: StateChange, cluster: ClusterName) -> Event:
     """Return the event of a change, as EventBridge's targets get it."""
     alarm, at = change.alarm, change.after.since
-    arn = f"arn:aws:cloudwatch:{cluster.region}:{cluster.account}:alarm:{alarm.name}"
+    detail = {
+        "alarmName": alarm.name,
+        "configuration": configuration(alarm),
+        "previousState": state(alarm, change.before, None),
+        "state": state(alarm, change.after, change.before.state),
+    }
+    return enveloped(DETAIL_TYPE, detail, at, cluster, str(change.after.state))
+
+
+def alarm_arn(name: str, cluster: ClusterName) -> str:
+    """Return an alarm's ARN."""
+    return f"arn:aws:cloudwatch:{cluster.region}:{cluster.account}:alarm:{name}"
+
+
+def enveloped(
+    kind: str, detail: dict[str, Any], at: datetime, cluster: ClusterName, mark: str
+) -> Event:
+    """Return what EventBridge delivers around a detail; `mark` tells events of a moment apart."""
+    arn = alarm_arn(detail["alarmName"], cluster)
     return {
         "version": "0",
-        "id": str(uuid.uuid5(_NAMES, f"{arn} {at.isoformat()} {change.after.state}")),
-        "detail-type": DETAIL_TYPE,
+        "id": str(uuid.uuid5(_NAMES, f"{arn} {at.isoformat()} {mark}")),
+        "detail-type": kind,
         "source": SOURCE,
         "account": cluster.account,
         "time": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": cluster.region,
         "resources": [arn],
-        "detail": {
-            "alarmName": alarm.name,
-            "configuration": _configuration(alarm),
-            "previousState": _state(alarm, change.before, None),
-            "state": _state(alarm, change.after, change.before.state),
-        },
+        "detail": detail,
     }
 
 
@@ -78,7 +91,8 @@ async def delivered(
         waiting.task_done()
 
 
-def _configuration(alarm: Alarm) -> dict[str, Any]:
+def configuration(alarm: Alarm) -> dict[str, Any]:
+    """Return what an event says of a rule on one series."""
     metric = {
         "dimensions": dict(alarm.series.dimensions),
         "name": alarm.series.metric,
@@ -97,12 +111,12 @@ def _configuration(alarm: Alarm) -> dict[str, Any]:
     }
 
 
-def _state(alarm: Alarm, judged: Judged, before: State | None) -> dict[str, Any]:
+def state(alarm: Alarm, judged: Judged, before: State | None) -> dict[str, Any]:
     """Return a state; one that no datapoint led to has no data, but its reason."""
-    said = {"timestamp": _stamp(judged.since), "value": str(judged.state)}
+    said = {"timestamp": stamp(judged.since), "value": str(judged.state)}
     if judged.value is None or judged.datapoint_at is None:
         first = judged.state is State.INSUFFICIENT_DATA and before is not None
-        reason = "Insufficient Data: 1 datapoint was unknown." if first else _UNCHECKED
+        reason = "Insufficient Data: 1 datapoint was unknown." if first else UNCHECKED
         return {"reason": reason, **said}
     rule, start = alarm.rule, judged.datapoint_at.replace(second=0, microsecond=0)
     is_over = "was" if judged.state is State.ALARM else "was not"
@@ -115,15 +129,15 @@ def _state(alarm: Alarm, judged: Judged, before: State | None) -> dict[str, Any]
     )
     data = {
         "version": "1.0",
-        "queryDate": _stamp(judged.since),
-        "startDate": _stamp(start),
+        "queryDate": stamp(judged.since),
+        "startDate": stamp(start),
         "statistic": rule.statistic,
         "period": int(PERIOD.total_seconds()),
         "recentDatapoints": [judged.value],
         "threshold": rule.threshold,
         "evaluatedDatapoints": [
             {
-                "timestamp": _stamp(start),
+                "timestamp": stamp(start),
                 "sampleCount": float(judged.datapoints),
                 "value": judged.value,
             }
@@ -132,8 +146,9 @@ def _state(alarm: Alarm, judged: Judged, before: State | None) -> dict[str, Any]
     return {"reason": reason, "reasonData": json.dumps(data, separators=(",", ":")), **said}
 
 
-_UNCHECKED: Final = "Unchecked: Initial alarm creation"
+UNCHECKED: Final = "Unchecked: Initial alarm creation"
 
 
-def _stamp(at: datetime) -> str:
+def stamp(at: datetime) -> str:
+    """Return a time as CloudWatch writes it in events."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from petops.domain.subject import ClusterName
 from petops.lab.alarm_events import Event, event
-from petops.lab.alarms import Alarm, AlarmTable, State
+from petops.lab.alarms import Alarm, AlarmTable, Judged, State
 from petops.lab.container_insights import ContainerInsights
 from petops.lab.telemetry import Telemetry
 from petops.ports import Clock
@@ -35,6 +35,11 @@ class AlarmWatch:
     def states(self) -> dict[str, State]:
         """Each alarm's state, by its name."""
         return dict(self._alarms.states)
+
+    @property
+    def judged(self) -> Mapping[str, tuple[Alarm, Judged]]:
+        """Each alarm with its state, by its name."""
+        return self._alarms.judged
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:

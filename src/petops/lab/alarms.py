@@ -140,6 +140,12 @@ class AlarmTable:
         return {self._alarms[key].name: judged.state for key, judged in self._judged.items()}
 
     @property
+    def judged(self) -> Mapping[str, tuple[Alarm, Judged]]:
+        """Each alarm with its state, by its name."""
+        found = ((self._alarms[key], judged) for key, judged in self._judged.items())
+        return {alarm.name: (alarm, judged) for alarm, judged in found}
+
+    @property
     def alarms(self) -> tuple[Alarm, ...]:
         """Every alarm that there is."""
         return tuple(self._alarms.values())

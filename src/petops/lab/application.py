@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from petops.domain.subject import ClusterName
+from petops.lab.application_access import access
+from petops.lab.application_system import system
 from petops.lab.store import Json
 
 NAMESPACE: Final = "default"
@@ -180,14 +182,15 @@ def around(workload: Workload) -> Iterator[Json]:
 
 def surroundings() -> Iterator[Json]:
     """Yield the namespaces, and what every cluster has."""
-    for name in (NAMESPACE, "kube-node-lease", "kube-public", _AGENT_NAMESPACE):
+    for name in (NAMESPACE, "kube-node-lease", "kube-public", _AGENT_NAMESPACE, "petops"):
         # The lab is there for practice: its own namespace says that faults are welcome.
         labels = {"petops.dev/chaos": "allowed"} if name == NAMESPACE else {}
         metadata = {"name": name, "labels": labels}
         yield {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-    for name in (NAMESPACE, _AGENT_NAMESPACE):
-        metadata = {"name": "default", "namespace": name}
-        yield {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+    account = {"name": "petops", "namespace": "petops"}
+    yield {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}
+    yield from access()
+    yield from system()
     yield {
         "apiVersion": "v1",
         "kind": "Service",
@@ -204,7 +207,7 @@ def surroundings() -> Iterator[Json]:
 
 
 def autoscaler() -> Json:
-    """Return the one autoscaler; the lab shows it, and moves nothing by it."""
+    """Return the one autoscaler."""
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "payforadoption-go"}
     metric = {
         "type": "Resource",
@@ -215,12 +218,6 @@ def autoscaler() -> Json:
         "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": "payforadoption-go", "namespace": NAMESPACE},
         "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 6, "metrics": [metric]},
-        "status": {
-            "currentReplicas": 2,
-            "desiredReplicas": 2,
-            "currentMetrics": None,
-            "conditions": [],
-        },
     }
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from petops.lab.exposition import Labels, Sample
 from petops.lab.usage import DURATION_BUCKETS, ServiceTraffic
+
+_FAMILIES: Final = (
+    ("http_requests_total", "counter"),
+    ("http_requests_errors_total", "counter"),
+    ("http_request_duration_seconds", "histogram"),
+)
 
 
 def application_samples(traffic: Iterable[ServiceTraffic]) -> Iterator[Sample]:
@@ -34,3 +41,35 @@ def _durations(one: ServiceTraffic, labels: Labels) -> Iterator[Sample]:
         yield Sample("http_request_duration_seconds_bucket", bucket, count)
     yield Sample("http_request_duration_seconds_sum", labels, one.duration_seconds_sum)
     yield Sample("http_request_duration_seconds_count", labels, one.requests_total)
+
+
+def application_text(traffic: Sequence[ServiceTraffic]) -> str:
+    """Write what `application_samples` yields, much faster: it is most of a large lab's scrape."""
+    families: dict[str, list[str]] = {family: [] for family, _ in _FAMILIES}
+    requests, errors, durations = families.values()
+    bounds = [f'le="{float(bound)}"' for bound in DURATION_BUCKETS] + ['le="+Inf"']
+    for one in traffic:
+        head = f'container="{one.container}"'
+        rest = (
+            f'namespace="{one.namespace}",node="{one.node}",pod="{one.pod}",service="{one.service}"'
+        )
+        for code, count in (
+            ("200", one.requests_total - one.errors_total),
+            ("500", one.errors_total),
+        ):
+            labels = f'code="{code}",{head},method="GET",{rest}'
+            requests.append(f"http_requests_total{{{labels}}} {count}\n")
+        errors.append(f"http_requests_errors_total{{{head},{rest}}} {one.errors_total}\n")
+        name = "http_request_duration_seconds"
+        counts = (*one.duration_counts, one.requests_total)
+        durations += [
+            f"{name}_bucket{{{head},{bound},{rest}}} {count}\n"
+            for bound, count in zip(bounds, counts, strict=True)
+        ]
+        durations.append(f"{name}_sum{{{head},{rest}}} {one.duration_seconds_sum!r}\n")
+        durations.append(f"{name}_count{{{head},{rest}}} {one.requests_total}\n")
+    return "".join(
+        f"# TYPE {family} {kind}\n" + "".join(families[family])
+        for family, kind in _FAMILIES
+        if families[family]
+    )

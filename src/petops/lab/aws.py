@@ -38,10 +38,7 @@ _TEMPLATE: Final = (
     '"account": "<account>", "time": <time>, "region": "<region>", "resources": <resources>, '
     '"detail": <detail>}'
 )
-_SERVICES: Final = (
-    *("SQS", "EVENTBRIDGE", "STS", "SNS", "SECRETS_MANAGER", "EKS"),
-    *("CLOUDWATCH", "CLOUDWATCH_LOGS", "XRAY"),
-)
+_SERVICES: Final = ("SQS", "EVENTBRIDGE", "STS", "SNS", "SECRETS_MANAGER", "EKS")
 _KEY: Final = "lab"  # moto looks at no signature; the name makes clear that this is no credential
 
 
@@ -53,6 +50,8 @@ class Aws:
     queue_url: str
     dead_letter_url: str
     process: Kept
+    served: Mapping[str, str]
+    """Where services are that are not moto's."""
     _clients: Mapping[str, Any] = field(repr=False)
     _threads: ThreadPoolExecutor = field(repr=False)
 
@@ -61,6 +60,7 @@ class Aws:
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             **{f"AWS_ENDPOINT_URL_{service}": self.endpoint_url for service in _SERVICES},
+            **{f"AWS_ENDPOINT_URL_{service}": url for service, url in self.served.items()},
             "AWS_ACCESS_KEY_ID": _KEY,
             "AWS_SECRET_ACCESS_KEY": _KEY,
             "AWS_SESSION_TOKEN": _KEY,
@@ -81,21 +81,21 @@ class Aws:
             raise SourceError(f"EventBridge did not take the event: {answer['Entries']}")
 
     async def call(self, service: str, method: str, **arguments: object) -> Mapping[str, Any]:
-        """Call a boto3 client's method (services.
-
-        `sqs`, `events`, `cloudwatch`) in the lab's own threads.
-        """
+        """Call a method of a boto3 client (`sqs`, `events`) in the lab's own threads."""
         function: Callable[..., Mapping[str, Any]] = getattr(self._clients[service], method)
         return await _in_thread(self._threads, lambda: _called(function, arguments))
 
 
 @asynccontextmanager
 async def running_aws(
-    folder: Path, on_restart: Callable[[str], None] = lambda _: None
+    folder: Path,
+    on_restart: Callable[[str], None] = lambda _: None,
+    served: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Aws]:
     """Run moto for as long as the block lasts, with queue, dead-letter queue and rule in place.
 
-    If it dies it is started again and set up anew; what was in the queue is lost then.
+    If it dies it is started again and set up anew; what was in the queue is lost then. `served`
+    says where services are met that are not moto's.
     """
     _require_moto()
     log = _made(folder) / "moto.log"
@@ -121,6 +121,7 @@ async def running_aws(
                 queue_url=f"{url}/{ACCOUNT}/{ALARM_QUEUE}",
                 dead_letter_url=f"{url}/{ACCOUNT}/{DEAD_LETTERS}",
                 process=process,
+                served=served or {},
                 _clients=importing.result(),
                 _threads=threads,
             )
@@ -179,7 +180,7 @@ def _clients(url: str) -> Mapping[str, Any]:
             config=config,
         )
 
-    return {service: client(service) for service in ("sqs", "events", "cloudwatch")}
+    return {service: client(service) for service in ("sqs", "events")}
 
 
 def _set_up(clients: Mapping[str, Any]) -> bool:

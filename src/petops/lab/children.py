@@ -79,7 +79,8 @@ async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 def listening_socket(port: int = 0) -> socket.socket:
     """Return a socket on the loopback that no other process can take the port of."""
-    own = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # By its protocol asyncio knows that Nagle's delay is to be off: else small answers take 40 ms.
+    own = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     own.bind((LOOPBACK, port))
     return own
@@ -89,6 +90,15 @@ def free_port() -> int:
     """Return a port that nobody listens on, for a program that opens it itself."""
     with listening_socket() as own:
         return int(own.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Say whether nobody listens on a port."""
+    try:
+        listening_socket(port).close()
+    except OSError:
+        return False
+    return True
 
 
 def tail(log: Path, lines: int = 5) -> str:

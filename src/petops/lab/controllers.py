@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
+from petops.lab.autoscalers import Autoscalers, UsedByPod
+from petops.lab.daemon_sets import DaemonSets
 from petops.lab.deployments import Deployments
 from petops.lab.endpoints import Budgets, Endpoints
 from petops.lab.event_recorder import EventRecorder
 from petops.lab.garbage import Garbage
+from petops.lab.jobs import CronJobs, Jobs
+from petops.lab.node_lifecycle import NodeLifecycle
 from petops.lab.pod_facts import OVER, controller_of
 from petops.lab.quantities import stamp
+from petops.lab.quotas import QuotaStatus
 from petops.lab.replica_sets import ReplicaSets
 from petops.lab.scheduler import Scheduler
+from petops.lab.service_accounts import ServiceAccounts
 from petops.lab.stage import Stage
+from petops.lab.stateful_sets import StatefulSets
 from petops.lab.store import Change, Json, clone, key_of
 
 Reconcile = Callable[[str, str], None]
 
 _DELAY_SECONDS: Final = 0.02
 _OWNERS: Final = frozenset(
-    {"daemonsets", "deployments", "jobs", "replicasets", "services", "statefulsets"}
+    {"cronjobs", "daemonsets", "deployments", "jobs", "replicasets", "services", "statefulsets"}
 )
 
 
@@ -33,11 +40,37 @@ class Controllers:
         self._waiting: set[tuple[Reconcile, str, str]] = set()
         self._deployments = Deployments(stage, events)
         self._replica_sets = ReplicaSets(stage, events, self.end_pod)
+        self._autoscalers = Autoscalers(stage, events)
+        self._quotas = QuotaStatus(stage.store)
+        self._keepers: Mapping[str, tuple[str, Reconcile]] = {
+            "replicasets": ("ReplicaSet", self._replica_sets.reconcile),
+            "daemonsets": ("DaemonSet", DaemonSets(stage, events, self.end_pod).reconcile),
+            "statefulsets": ("StatefulSet", StatefulSets(stage, events, self.end_pod).reconcile),
+            "jobs": ("Job", Jobs(stage, events, self.end_pod).reconcile),
+        }
+        self._cron_jobs = CronJobs(stage, events)
         self._scheduler = Scheduler(stage, events)
         self._budgets = Budgets(stage)
         self._garbage = Garbage(stage, self.end_pod)
+        self._accounts = ServiceAccounts(stage)
+        self._node_lifecycle = NodeLifecycle(stage, events, self.end_pod, self._scheduler.pods)
         self.endpoints = Endpoints(stage)
+        self._interested: Mapping[str, tuple[Reconcile, ...]] = {
+            **{resource: (reconcile,) for resource, (_, reconcile) in self._keepers.items()},
+            "cronjobs": (self._cron_jobs.reconcile,),
+            "deployments": (self._deployments.reconcile,),
+            "namespaces": (self._garbage.namespace, self._accounts.reconcile),
+            "nodes": (self._scheduler.keep_cordon, self._node_lifecycle.reconcile),
+            "poddisruptionbudgets": (self._budgets.reconcile,),
+            "resourcequotas": (self._quotas.reconcile,),
+            "services": (self.endpoints.reconcile,),
+        }
         stage.store.subscribe(self._changed)
+
+    def begin(self, used: UsedByPod) -> None:
+        """Begin with what controllers do all the time; `used` is what autoscalers go by."""
+        self._node_lifecycle.begin()
+        self._autoscalers.begin(used)
 
     def end_pod(self, pod: Json) -> None:
         """Delete a pod gracefully, as the API does by default."""
@@ -55,29 +88,27 @@ class Controllers:
 
     def _changed(self, change: Change) -> None:
         namespace, name = change.key
+        for reconcile in self._interested.get(change.resource, ()):
+            self._soon(reconcile, namespace, name)
         match change.resource:
             case "pods":
                 self._pod_changed(change)
             case "replicasets":
-                self._soon(self._replica_sets.reconcile, namespace, name)
                 self._owner(change.now, "Deployment", self._deployments.reconcile)
-            case "deployments":
-                self._soon(self._deployments.reconcile, namespace, name)
-            case "services":
-                self._soon(self.endpoints.reconcile, namespace, name)
-            case "poddisruptionbudgets":
-                self._soon(self._budgets.reconcile, namespace, name)
+            case "jobs":
+                self._owner(change.now, "CronJob", self._cron_jobs.reconcile)
             case "nodes":
-                self._soon(self._scheduler.keep_cordon, namespace, name)
-                self._retry_scheduling(change)
-            case "namespaces":
-                self._soon(self._garbage.namespace, namespace, name)
+                self._node_changed(change)
         if change.resource in _OWNERS:
             self._owner_changed(change)
+        if self._quotas.concerns(change.resource):
+            for quota in self._stage.store.objects("resourcequotas", namespace):
+                self._soon(self._quotas.reconcile, *key_of(quota))
 
     def _pod_changed(self, change: Change) -> None:
         namespace, name = change.key
-        self._owner(change.now, "ReplicaSet", self._replica_sets.reconcile)
+        for kind, reconcile in self._keepers.values():
+            self._owner(change.now, kind, reconcile)
         if not change.now["spec"].get("nodeName"):
             self._soon(self._scheduler.reconcile, namespace, name)
         for service in self._stage.store.objects("services", namespace):
@@ -97,10 +128,14 @@ class Controllers:
                 _DELAY_SECONDS, lambda: self._garbage.owner(resource, namespace, name)
             )
 
-    def _retry_scheduling(self, change: Change) -> None:
+    def _node_changed(self, change: Change) -> None:
+        """What waits for a node tries again, and DaemonSets look who takes their pods."""
         before = change.before or {}
-        if before.get("spec") != change.now.get("spec"):
-            self._stage.after(_DELAY_SECONDS, self._scheduler.retry)
+        if before.get("spec") == change.now.get("spec") and change.kind == "MODIFIED":
+            return
+        self._stage.after(_DELAY_SECONDS, self._scheduler.retry)
+        for found in self._stage.store.objects("daemonsets"):
+            self._soon(self._keepers["daemonsets"][1], *key_of(found))
 
     def _owner(self, found: Json, kind: str, reconcile: Reconcile) -> None:
         owner = controller_of(found)

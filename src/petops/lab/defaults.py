@@ -22,6 +22,11 @@ _PROBE: Final[Mapping[str, Any]] = {
     "failureThreshold": 3,
 }
 _TOLERATED_SECONDS: Final = 300
+_RETAINED: Final = {"whenDeleted": "Retain", "whenScaled": "Retain"}
+_PRIORITIES: Final = {
+    "system-cluster-critical": 2_000_000_000,
+    "system-node-critical": 2_000_001_000,
+}
 
 
 def fill_in(resource: str, made: Json, chance: Chance) -> None:
@@ -50,8 +55,45 @@ def _replica_set(spec: Json, made: Json, chance: Chance) -> None:
     _template(spec)
 
 
-def _workload(spec: Json, made: Json, chance: Chance) -> None:
+def _daemon_set(spec: Json, made: Json, chance: Chance) -> None:
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = strategy.get("rollingUpdate") or {}
+        strategy["rollingUpdate"] = {"maxSurge": 0, "maxUnavailable": 1, **rolling}
+    spec.setdefault("revisionHistoryLimit", 10)
     _template(spec)
+
+
+def _stateful_set(spec: Json, made: Json, chance: Chance) -> None:
+    spec.setdefault("replicas", 1)
+    spec.setdefault("podManagementPolicy", "OrderedReady")
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        strategy["rollingUpdate"] = {"partition": 0, **(strategy.get("rollingUpdate") or {})}
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("persistentVolumeClaimRetentionPolicy", dict(_RETAINED))
+    _template(spec)
+
+
+def _job(spec: Json, made: Json, chance: Chance) -> None:
+    spec.setdefault("parallelism", 1)
+    spec.setdefault("completions", 1)
+    spec.setdefault("backoffLimit", 6)
+    spec.setdefault("completionMode", "NonIndexed")
+    spec.setdefault("suspend", False)
+    spec.setdefault("podReplacementPolicy", "TerminatingOrFailed")
+    if "selector" not in spec:
+        key = (made["metadata"].get("namespace"), made["metadata"].get("name"))
+        uid = made["metadata"].setdefault("uid", chance.uid("job", *key))
+        spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    _template(spec)
+
+
+def _cron_job(spec: Json, made: Json, chance: Chance) -> None:
+    spec.setdefault("concurrencyPolicy", "Allow")
+    spec.setdefault("suspend", False)
+    spec.setdefault("successfulJobsHistoryLimit", 3)
+    spec.setdefault("failedJobsHistoryLimit", 1)
 
 
 def _template(spec: Json) -> None:
@@ -112,7 +154,7 @@ def _pod(spec: Json, made: Json, chance: Chance) -> None:
                 }
             )
     spec["tolerations"] = tolerations
-    spec.setdefault("priority", 0)
+    spec.setdefault("priority", _PRIORITIES.get(str(spec.get("priorityClassName")), 0))
     spec.setdefault("enableServiceLinks", True)
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     status = made.setdefault("status", {})
@@ -180,14 +222,15 @@ def event(made: Json) -> None:
 
 
 _FILLERS: Final[Mapping[str, Callable[[Json, Json, Chance], None]]] = {
-    "daemonsets": _workload,
+    "cronjobs": _cron_job,
+    "daemonsets": _daemon_set,
     "deployments": _deployment,
-    "jobs": _workload,
+    "jobs": _job,
     "horizontalpodautoscalers": _nothing,
     "namespaces": _namespace,
     "nodes": _node,
     "pods": _pod,
     "replicasets": _replica_set,
     "services": _service,
-    "statefulsets": _replica_set,
+    "statefulsets": _stateful_set,
 }

@@ -50,6 +50,11 @@ def with_status(
             message = f'Created new replica set "{new["metadata"]["name"]}"'
             conditions.put(_PROGRESSING, "True", "NewReplicaSetCreated", message)
         _progress(found, status, conditions, f'ReplicaSet "{new["metadata"]["name"]}"')
+        failure = condition(new, "ReplicaFailure")
+        if failure is not None:
+            conditions.put("ReplicaFailure", "True", "FailedCreate", failure["message"])
+        else:
+            conditions.drop("ReplicaFailure")
     status["conditions"] = conditions.listed
     return status
 
@@ -74,6 +79,10 @@ class _Conditions:
 
     def of(self, kind: str) -> Json | None:
         return next((one for one in self.listed if one["type"] == kind), None)
+
+    def drop(self, kind: str) -> None:
+        """Take a condition away."""
+        self.listed = [one for one in self.listed if one["type"] != kind]
 
     def put(self, kind: str, holds: str, reason: str, message: str) -> None:
         """Set a condition: unchanged where it says the same already, else at the end."""

@@ -12,7 +12,7 @@ from petops.lab.deployment_status import progress_deadline, with_status
 from petops.lab.event_recorder import EventRecorder
 from petops.lab.pod_facts import controller_of, owner_reference
 from petops.lab.quantities import share
-from petops.lab.stage import Stage
+from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json, clone, key_of
 
 COMPONENT: Final = "deployment-controller"
@@ -119,6 +119,8 @@ class Deployments:
             "spec": spec,
             "status": {"replicas": 0},
         }
+        if (sign := self._stage.sign(CONTROLLERS, "replicasets")) is not None:
+            sign(None, made)
         new = self._stage.store.create("replicasets", made)
         if spec["replicas"]:
             self._say_scaled(deployment, new, 0)
@@ -154,7 +156,8 @@ class Deployments:
             annotations = found["metadata"].get("annotations") or {}
             found["metadata"]["annotations"] = {**annotations, REVISION: str(_revision(new))}
 
-        self._stage.store.edit("deployments", *key_of(deployment), annotate)
+        sign = self._stage.sign(CONTROLLERS, "deployments")
+        self._stage.store.edit("deployments", *key_of(deployment), annotate, sign)
 
     def _roll(self, deployment: Json, new: Json, old: list[Json]) -> None:
         surge, missing = bounds(deployment)
@@ -230,7 +233,8 @@ class Deployments:
         counted = self._replica_sets(found)
         current = next((one for one in counted if new and key_of(one) == key_of(new)), None)
         now = with_status(found, counted, current, missing, self._stage.now, created=created)
-        store.edit("deployments", namespace, name, lambda one: one.__setitem__("status", now))
+        sign = self._stage.sign(CONTROLLERS, "deployments", "status")
+        store.edit("deployments", namespace, name, lambda one: one.__setitem__("status", now), sign)
         deadline = progress_deadline({**found, "status": now})
         if deadline is not None and deadline >= self._stage.now:
             self._stage.at(deadline + timedelta(seconds=1), lambda: self.reconcile(namespace, name))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from petops.lab.places import Place, Places
-from petops.lab.pod_status import container_status, go_duration, terminated, waiting
+from petops.lab.pod_status import container_status, go_duration, over, terminated, waiting
 from petops.lab.runs import Run
 from petops.lab.stage import Stage
 from petops.lab.store import Json, key_of
@@ -56,6 +56,54 @@ class Endings:
                 return
         self._stage.after(_LOOK_AHEAD_SECONDS, lambda: self.look_ahead(place, run))
 
+    def kill(self, place: Place, run: Run) -> None:
+        """End a program that failed its probes."""
+        self._stop(place, run, "Error", _KILLED)
+
+    def end_pod(self, pod: Json) -> None:
+        """Stop a pod's programs, within its grace, and take the pod away."""
+        uid = pod["metadata"]["uid"]
+        if pod["spec"]["nodeName"] in self._places.silent:
+            self._places.ending.discard(uid)  # the kubelet will see to it once it is back
+            return
+        grace = pod["metadata"].get("deletionGracePeriodSeconds", 0)
+        longest = 0.0
+        for place in self._places.of.get(uid, ()):
+            if place.run is not None and place.run.is_alive:
+                self._places.say(place, "Killing", f"Stopping container {place.name}")
+                longest = max(longest, place.run.behaviour.stops_within)
+        self._stage.after(min(longest, grace), lambda: self._stopped(pod, grace))
+
+    def _stopped(self, pod: Json, grace: float) -> None:
+        """A pod's programs have ended by themselves, or were killed when the grace was over."""
+        self._settle()
+        for place in self._places.of.get(pod["metadata"]["uid"], ()):
+            run = place.run
+            if run is not None and run.is_alive:
+                late = run.behaviour.stops_within > grace
+                run.exit_code = _KILLED if late else 0
+                run.reason = "Error" if late else "Completed"
+                run.ended_at, run.ready = self._stage.now, False
+
+        def write(found: Json) -> None:
+            for place in self._places.of.get(pod["metadata"]["uid"], ()):
+                if place.run is not None:
+                    status = container_status(found, place.name)
+                    status |= {"state": terminated(place.run), "ready": False, "started": False}
+            ended = [one["state"].get("terminated") for one in found["status"]["containerStatuses"]]
+            if all(ended):
+                bad = any(one["exitCode"] for one in ended if one)
+                found["status"]["phase"] = "Failed" if bad else "Succeeded"
+                over(found, self._stage.now, "PodFailed" if bad else "PodCompleted")
+
+        def gone() -> None:
+            found = self._stage.store.find("pods", *key_of(pod))
+            if found is not None and found["metadata"]["uid"] == pod["metadata"]["uid"]:
+                self._stage.store.delete("pods", *key_of(pod))
+
+        self._stage.after(0.2, lambda: self._places.edit(pod, write, conclude_after=False))
+        self._stage.after(0.4, gone)
+
     def _stop(self, place: Place, run: Run, reason: str, code: int) -> None:
         """A program ended; the kubelet notices a little later."""
         if not run.is_alive:
@@ -64,9 +112,10 @@ class Endings:
         run.ended_at, run.reason, run.exit_code, run.ready = self._stage.now, reason, code, False
         lasted = run.age(self._stage.now)
         place.crashes = 1 if lasted > _FORGIVEN_AFTER_SECONDS else place.crashes + 1
-        self._stage.after(_NOTICED_SECONDS, lambda: self._notice(place, run))
+        self._stage.after(_NOTICED_SECONDS, lambda: self.notice(place, run))
 
-    def _notice(self, place: Place, run: Run) -> None:
+    def notice(self, place: Place, run: Run) -> None:
+        """Write down that a program has ended, and see to the next run."""
         if not self._places.has(place):
             return
 

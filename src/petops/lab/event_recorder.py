@@ -28,19 +28,43 @@ class EventRecorder:
         stage.after(SWEEP_SECONDS, self._sweep)
 
     def controller(
-        self, component: str, resource: str, about: Json, reason: str, message: str
+        self,
+        component: str,
+        resource: str,
+        about: Json,
+        reason: str,
+        message: str,
+        *,
+        warning: bool = False,
     ) -> None:
         """Record what a controller did."""
-        self._counted(resource, about, (reason, message), {"component": component})
+        kind = "Warning" if warning else "Normal"
+        self._counted(resource, about, (reason, message), {"component": component}, kind=kind)
+
+    def node(self, node: Json, reason: str, message: str, *, warning: bool = False) -> None:
+        """Record what a kubelet says of its node; it knows no uid, and writes its name instead."""
+        name = node["metadata"]["name"]
+        about = {"metadata": {"name": name, "uid": name}}
+        source = {"component": "kubelet", "host": name}
+        kind = "Warning" if warning else "Normal"
+        self._counted("nodes", about, (reason, message), source, kind=kind)
 
     def kubelet(
-        self, pod: Json, reason: str, message: str, *, container: str = "", warning: bool = False
+        self,
+        pod: Json,
+        reason: str,
+        message: str,
+        *,
+        container: str = "",
+        warning: bool = False,
+        annotations: Json | None = None,
     ) -> None:
         """Record what a kubelet did with a pod, or with one container of it."""
         source = {"component": "kubelet", "host": pod["spec"]["nodeName"]}
         place = f"spec.containers{{{container}}}" if container else ""
         kind = "Warning" if warning else "Normal"
-        self._counted("pods", pod, (reason, message), source, kind=kind, place=place)
+        said = (reason, message)
+        self._counted("pods", pod, said, source, kind=kind, place=place, annotations=annotations)
 
     def scheduler(self, pod: Json, reason: str, message: str, *, warning: bool = False) -> None:
         """Record what the scheduler decided."""
@@ -69,6 +93,7 @@ class EventRecorder:
         *,
         kind: str = "Normal",
         place: str = "",
+        annotations: Json | None = None,
     ) -> None:
         reason, message = said
         namespace = about["metadata"].get("namespace") or "default"
@@ -77,6 +102,8 @@ class EventRecorder:
             return
         at = stamp(self._stage.now)
         made = self._event(resource, about, reason, message, place)
+        if annotations:
+            made["metadata"]["annotations"] = annotations
         made |= {
             "source": source,
             "firstTimestamp": at,
@@ -114,12 +141,10 @@ class EventRecorder:
         involved: Json = {"kind": row.kind}
         if metadata.get("namespace"):
             involved["namespace"] = metadata["namespace"]
-        involved |= {
-            "name": metadata["name"],
-            "uid": metadata["uid"],
-            "apiVersion": row.api_version,
-            "resourceVersion": metadata["resourceVersion"],
-        }
+        involved |= {"name": metadata["name"], "uid": metadata["uid"]}
+        if "resourceVersion" in metadata:
+            version = {"resourceVersion": metadata["resourceVersion"]}
+            involved |= {"apiVersion": row.api_version, **(version if resource != "nodes" else {})}
         if place:
             involved["fieldPath"] = place
         return {

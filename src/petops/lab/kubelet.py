@@ -8,19 +8,27 @@ with grace.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from petops.lab.endings import Endings
 from petops.lab.event_recorder import EventRecorder
-from petops.lab.kubernetes_subresources import LogLine
+from petops.lab.evictions import Evictions
+from petops.lab.image_pulls import ImagePulls
+from petops.lab.kubernetes_subresources import LogLine, UnreachableKubeletError
+from petops.lab.node_heartbeats import NodeHeartbeats
+from petops.lab.node_memory import NodeRules, available_bytes
+from petops.lab.node_pressure import NodePressure
 from petops.lab.places import Place, Places
-from petops.lab.pod_facts import controller_of, set_condition
+from petops.lab.pod_facts import OVER, controller_of, set_condition
 from petops.lab.pod_status import admitted, container_status, running, terminated
+from petops.lab.probes import Probes
 from petops.lab.programs import Behaviours, Program, behaviour_of, dated
+from petops.lab.resizes import Resizes
 from petops.lab.runs import Network, Run
 from petops.lab.stage import Stage
-from petops.lab.store import Change, Json, key_of
+from petops.lab.store import Change, Json
 
 _KEPT_LOG_SECONDS: Final = 6 * 3600.0
 _KEPT_RUNS: Final = 2
@@ -35,21 +43,46 @@ class Kubelet:
         events: EventRecorder,
         behaviours: Behaviours,
         settle: Callable[[], None],
+        rules: NodeRules | None = None,
     ) -> None:
+        rules = rules or NodeRules()
         self._stage, self._behaviours, self._settle = stage, behaviours, settle
         self._places = Places(stage, events)
         self._endings = Endings(stage, self._places, self._restart, settle)
-        self._pulled: set[tuple[str, str]] = set()
+        self._probes = Probes(stage, self._places, settle, self._endings.kill)
+        self._pulls = ImagePulls(stage, self._places)
+        self._evictions = Evictions(stage, self._places, events, rules, settle)
+        self.pressure = NodePressure(stage, self._places, events, self._evictions, rules)
+        self._heartbeats = NodeHeartbeats(stage, self._places, events, self._resumed)
+        self._resizes = Resizes(stage, self._places, settle)
         self.started: list[Callable[[Run], None]] = []
         """Called with each run that begins."""
         stage.store.subscribe(self._changed)
+
+    def begin(self) -> None:
+        """Begin with what kubelets do all the time: Leases, and looking after their memory."""
+        self._heartbeats.begin()
+        self.pressure.begin()
 
     def runs(self) -> Iterator[Run]:
         """Yield the programs that run."""
         return self._places.runs()
 
+    def is_silent(self, node: str) -> bool:
+        """Say whether a node's kubelet is stopped."""
+        return node in self._places.silent
+
+    def evictions(self, node: str) -> int:
+        """Return how many pods a node's kubelet has evicted."""
+        return self._evictions.counts.get(node, 0)
+
     def lines(self, pod: Json, container: str, *, previous: bool) -> Sequence[LogLine] | None:
-        """Return what a container wrote in its present run, or in the one that ended last."""
+        """Return what a container wrote in its present run, or in the one that ended last.
+
+        Raise UnreachableKubeletError where its kubelet is stopped.
+        """
+        if pod["spec"]["nodeName"] in self._places.silent:
+            raise UnreachableKubeletError(f"{pod['status'].get('hostIP')}:10250")
         places = self._places.of.get(pod["metadata"]["uid"], ())
         runs = next((place.runs for place in places if place.name == container), [])
         ended = [run for run in runs if not run.is_alive]
@@ -70,13 +103,15 @@ class Kubelet:
         pod, uid = change.now, change.now["metadata"]["uid"]
         if change.kind == "DELETED":
             self._forget(uid)
-        elif not pod["spec"].get("nodeName"):
+        elif pod["spec"].get("nodeName", "") in {"", *self._places.silent}:
             return
         elif uid not in self._places.of:
             self._admit(pod)
         elif "deletionTimestamp" in pod["metadata"] and uid not in self._places.ending:
             self._places.ending.add(uid)
-            self._stage.after(0.05, lambda: self._end(pod))
+            self._stage.after(0.05, lambda: self._endings.end_pod(pod))
+        elif change.before is not None and change.before["spec"] is not pod["spec"]:
+            self._resizes.seen(change.before, pod)
 
     def _admit(self, pod: Json) -> None:
         uid = pod["metadata"]["uid"]
@@ -97,31 +132,7 @@ class Kubelet:
 
     def _pull(self, place: Place) -> None:
         """Have the image, then create and start the container."""
-        image, node = place.spec["image"], place.pod["spec"]["nodeName"]
-        always = place.spec.get("imagePullPolicy") == "Always"
-        if (node, image) in self._pulled and not always:
-            self._places.say(
-                place, "Pulled", f'Container image "{image}" already present on machine'
-            )
-            self._stage.after(0.4, lambda: self._start(place))
-            return
-        self._places.say(place, "Pulling", f'Pulling image "{image}"')
-        seconds = round(self._stage.chance.between(0.4, 0.9, "pull", node, image), 3)
-        size = int(self._stage.chance.between(2e7, 9e7, "size", image))
-
-        def pulled() -> None:
-            if not self._places.has(place):
-                return
-            self._pulled.add((node, image))
-            took = f"{int(seconds * 1000)}ms ({int(seconds * 1000)}ms including waiting)"
-            self._places.say(
-                place,
-                "Pulled",
-                f'Successfully pulled image "{image}" in {took}. Image size: {size} bytes.',
-            )
-            self._stage.after(0.3, lambda: self._start(place))
-
-        self._stage.after(seconds, pulled)
+        self._pulls.pull(place, lambda: self._start(place))
 
     def _start(self, place: Place) -> None:
         if not self._places.has(place):
@@ -131,8 +142,8 @@ class Kubelet:
         place.runs = [*place.runs, run][-_KEPT_RUNS:]
         self._places.say(place, "Created", f"Created container: {place.name}")
         self._places.say(place, "Started", f"Started container {place.name}")
-        ready = "readinessProbe" not in place.spec
-        run.ready = ready
+        started = "startupProbe" not in place.spec
+        run.ready = ready = started and "readinessProbe" not in place.spec
 
         def write(found: Json) -> None:
             address = self._places.address(found)
@@ -146,7 +157,7 @@ class Kubelet:
                 "restartCount": place.restarts,
                 "imageID": f"sha256:{digest}",
                 "containerID": f"containerd://{run.container_id}",
-                "started": True,
+                "started": started,
             }
             if before is not None:
                 status["lastState"] = terminated(before)
@@ -154,13 +165,13 @@ class Kubelet:
         self._stage.after(0.2, lambda: self._places.edit(place.pod, write))
         for listener in self.started:
             listener(run)
-        if not ready:
-            self._probe_from_start(place, run)
+        self._probes.begin(place, run)
         self._endings.look_ahead(place, run)
 
     def _new_run(self, place: Place) -> Run:
         pod, chance = place.pod, self._stage.chance
-        program = Program.of(pod, place.spec, chance, self._stage.now)
+        left = functools.partial(self._available, pod["spec"]["nodeName"])
+        program = Program.of(pod, place.spec, chance, self._stage.now, left)
         owner = controller_of(pod) or {"kind": "Pod", "name": pod["metadata"]["name"]}
         return Run(
             namespace=pod["metadata"]["namespace"],
@@ -180,66 +191,44 @@ class Kubelet:
             network=place.network,
         )
 
-    def _probe_from_start(self, place: Place, run: Run) -> None:
-        """Probe from the start; the first answer comes a moment after the program listens."""
-        probe = place.spec["readinessProbe"]
-        delay = probe.get("initialDelaySeconds", 0)
-        if not run.count and not delay:
-            self._stage.after(0.3, lambda: self._say_refused(place, run))
-        first = max(delay, run.behaviour.listens_after) + 0.7
-        self._stage.after(first, lambda: self._probe(place, run, failures=0))
+    def _available(self, name: str) -> int:
+        node = self._stage.store.find("nodes", "", name)
+        if node is None:
+            return 0
+        runs = self._places.runs_on(name)
+        return available_bytes(node, runs, self._stage.now, self._stage.chance)
 
-    def _probe(self, place: Place, run: Run, failures: int) -> None:
-        if not run.is_alive or not self._places.has(place):
-            return
-        probe = place.spec["readinessProbe"]
-        answers = run.behaviour.is_ready
-        good = answers is None or answers(run.age(self._stage.now))
-        failures = 0 if good else failures + 1
-        if not good:
-            text = "Readiness probe failed: HTTP probe failed with statuscode: 503"
-            self._places.say(place, "Unhealthy", text, warning=True)
-        if good is not run.ready and (good or failures >= probe["failureThreshold"]):
-            self._set_ready(place, run, good)
-        if answers is not None:
-            self._stage.after(probe["periodSeconds"], lambda: self._probe(place, run, failures))
+    def _resumed(self, node: str) -> None:
+        """A kubelet is back: it takes up again what became of its node's pods meanwhile."""
+        for pod in list(self._stage.store.objects("pods")):
+            if pod["spec"].get("nodeName") != node or pod["status"].get("phase") in OVER:
+                continue
+            uid = pod["metadata"]["uid"]
+            if uid not in self._places.of:
+                self._admit(pod)
+            elif "deletionTimestamp" in pod["metadata"]:
+                self._places.ending.add(uid)
+                self._endings.end_pod(pod)
+            else:
+                for place in self._places.of[uid]:
+                    self._take_up(place)
 
-    def _set_ready(self, place: Place, run: Run, ready: bool) -> None:
-        self._settle()
-        run.ready = ready
-        self._places.edit(
-            place.pod, lambda found: container_status(found, place.name).update(ready=ready)
-        )
-
-    def _say_refused(self, place: Place, run: Run) -> None:
-        if run.is_alive and self._places.has(place) and run.behaviour.listens_after > 0.3:  # noqa: PLR2004
-            url = f"{self._places.address(place.pod)}:8080"
-            why = f"dial tcp {url}: connect: connection refused"
-            text = f'Readiness probe failed: Get "http://{url}/": {why}'
-            self._places.say(place, "Unhealthy", text, warning=True)
+    def _take_up(self, place: Place) -> None:
+        run = place.run
+        if run is None:
+            self._pull(place)
+        elif not run.is_alive:
+            self._endings.notice(place, run)
+        else:
+            self._places.edit(place.pod, lambda _: None)
+            self._probes.begin(place, run)
+            self._endings.look_ahead(place, run)
 
     def _restart(self, place: Place, ended: Run) -> None:
         if not self._places.has(place) or place.run is not ended:
             return
         place.restarts += 1
         self._pull(place)
-
-    def _end(self, pod: Json) -> None:
-        """Stop a pod's programs, within its grace, and take the pod away."""
-        uid = pod["metadata"]["uid"]
-        grace = pod["metadata"].get("deletionGracePeriodSeconds", 0)
-        longest = 0.0
-        for place in self._places.of.get(uid, ()):
-            if place.run is not None and place.run.is_alive:
-                self._places.say(place, "Killing", f"Stopping container {place.name}")
-                longest = max(longest, place.run.behaviour.stops_within)
-
-        def gone() -> None:
-            found = self._stage.store.find("pods", *key_of(pod))
-            if found is not None and found["metadata"]["uid"] == uid:
-                self._stage.store.delete("pods", *key_of(pod))
-
-        self._stage.after(min(longest, grace) + 0.4, gone)
 
     def _forget(self, uid: str) -> None:
         self._settle()

@@ -50,7 +50,9 @@ class Admission:
             raise says.bad_request(why)
         return sent
 
-    def admit(self, resource: Resource, before: Json | None, now: Json) -> None:
+    def admit(
+        self, resource: Resource, before: Json | None, now: Json, *, resizes: bool = False
+    ) -> None:
         """Fill in defaults; raise ApiError for what may not be stored."""
         if why := wrong_shape(now, resource.plural):
             raise self._unreadable(resource, why)
@@ -65,7 +67,8 @@ class Admission:
             if now["metadata"].get("name")
             else {**now, "metadata": {**now["metadata"], "name": "generated"}}
         )
-        found = faults(resource.plural, before, named)
+        kind = "pods/resize" if resizes else resource.plural
+        found = faults(kind, before, named)
         if found:
             raise says.invalid(resource, now["metadata"].get("name", ""), found)
 

@@ -8,15 +8,17 @@ never a traceback. Who may do what, and with which token, is in `kubernetes_user
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from petops.lab import kubernetes_status as says
+from petops.lab import metrics_api
 from petops.lab.chance import Chance
 from petops.lab.kubernetes_deletes import Deleter
 from petops.lab.kubernetes_discovery import discover
 from petops.lab.kubernetes_forms import View, shown
 from petops.lab.kubernetes_lists import Reader, matcher
+from petops.lab.kubernetes_rbac import Authorizer
 from petops.lab.kubernetes_request import (
     JSON_TYPE,
     ApiAnswer,
@@ -25,16 +27,21 @@ from petops.lab.kubernetes_request import (
     target_of,
     verb_of,
 )
-from petops.lab.kubernetes_reviews import review
-from petops.lab.kubernetes_status import ApiError, Wish
+from petops.lab.kubernetes_reviews import Reviews
+from petops.lab.kubernetes_status import ApiError, Cause, Wish
 from petops.lab.kubernetes_subresources import Logs, Subresources
-from petops.lab.kubernetes_users import READ_VERBS, User, caller
+from petops.lab.kubernetes_users import READ_VERBS, User, Users
 from petops.lab.kubernetes_watch import stream, watched
 from petops.lab.kubernetes_writes import Writer, Written
+from petops.lab.quantities import stamp
+from petops.lab.resource_metrics import ResourceMetrics
 from petops.lab.store import Json, ObjectStore
 
 Answer = Callable[[ApiRequest, Target], ApiAnswer]
 
+_TOKEN_SECONDS: Final = 3600
+_SHORTEST_TOKEN: Final = 600
+_LONGEST_TOKEN: Final = 2**32
 _REVIEWS: Final = frozenset({"authentication.k8s.io", "authorization.k8s.io"})
 
 
@@ -60,8 +67,14 @@ class KubernetesApi:
         read_only: bool = False,
     ) -> None:
         self._store, self._now, self._prepare, self._read_only = store, now, prepare, read_only
+        chance = chance or Chance(0)
+        self._users = Users(store, chance, now)
+        self._authorizer = Authorizer(store)
+        self._reviews = Reviews(self._users, self._authorizer)
+        self.metrics: ResourceMetrics | None = None
+        """What metrics-server knows; None where there is none."""
         self._reader = Reader(store)
-        self._writer = Writer(store, chance or Chance(0), now)
+        self._writer = Writer(store, chance, now)
         self._deleter = Deleter(store, now)
         self._subresources = Subresources(store, self._writer, self._deleter, logs, now)
         self._answers: Mapping[tuple[str, bool], Answer] = {
@@ -75,6 +88,10 @@ class KubernetesApi:
             ("deletecollection", False): self._delete_all,
         }
 
+    def prepare_lists(self) -> None:
+        """Write what the first long list would have to write."""
+        self._reader.prepare()
+
     async def handle(self, request: ApiRequest) -> ApiAnswer:
         """Answer one request."""
         self._prepare()
@@ -83,7 +100,7 @@ class KubernetesApi:
     def answer(self, request: ApiRequest) -> ApiAnswer:
         """Answer one request, at the time that the store stands at."""
         try:
-            user = caller(request.headers)
+            user = self._users.caller(request.headers)
             about_itself = discover(request)
             return about_itself or self._routed(request, user)
         except ApiError as exc:
@@ -98,7 +115,12 @@ class KubernetesApi:
         if target.resource.group in _REVIEWS:
             if verb != "create":
                 raise says.method_not_allowed()
-            return ApiAnswer.of(review(target.resource, request.optional(), user, self._now()), 201)
+            asked = request.optional()
+            return ApiAnswer.of(
+                self._reviews.answer(target.resource, asked, user, self._now()), 201
+            )
+        if target.resource.group == metrics_api.GROUP:
+            return metrics_api.answer(self.metrics, request, target, self._now())
         if target.sub and target.sub != "status":
             return self._below(request, target, verb)
         answer = self._answers.get((verb, bool(target.name)))
@@ -125,7 +147,7 @@ class KubernetesApi:
         )
         writes = verb not in READ_VERBS and resource.group not in _REVIEWS
         frozen = self._read_only and writes and not request.is_dry_run
-        if frozen or not user.may(wish):
+        if frozen or not self._authorizer.may(user, wish):
             raise says.forbidden(user.name, wish, resource)
 
     def _below(self, request: ApiRequest, target: Target, verb: str) -> ApiAnswer:
@@ -133,9 +155,43 @@ class KubernetesApi:
             return self._subresources.scale(request, target)
         if target.sub == "eviction" and verb == "create":
             return ApiAnswer.of(self._subresources.evict(request, target), 201)
+        if target.sub == "token" and verb == "create":
+            return ApiAnswer.of(self._token(request, target), 201)
+        if target.sub == "resize" and verb in {"get", "patch", "update"}:
+            if verb == "get":
+                return self._reader.get(request, target, self._now())
+            return self._write(self._writer.update if verb == "update" else self._writer.patch)(
+                request, target
+            )
         if target.sub == "log" and verb == "get":
             return self._subresources.log(request, target)
         raise says.method_not_allowed()
+
+    def _token(self, request: ApiRequest, target: Target) -> Json:
+        """Return a TokenRequest with a token, good for an hour unless another time is asked for."""
+        account = self._store.find("serviceaccounts", target.namespace, target.name)
+        if account is None:
+            raise says.not_found(target.resource, target.name)
+        spec = request.optional().get("spec") or {}
+        seconds = spec.get("expirationSeconds") or _TOKEN_SECONDS
+        if not isinstance(seconds, int) or not _SHORTEST_TOKEN <= seconds <= _LONGEST_TOKEN:
+            cause = Cause(
+                "spec.expirationSeconds",
+                f"Invalid value: {seconds}: may not specify a duration less than 10 minutes",
+            )
+            raise says.invalid_kind("TokenRequest", "authentication.k8s.io", "", [cause])
+        until = self._now() + timedelta(seconds=seconds)
+        status = {
+            "token": self._users.token_for(account, until),
+            "expirationTimestamp": stamp(until),
+        }
+        return {
+            "kind": "TokenRequest",
+            "apiVersion": "authentication.k8s.io/v1",
+            "metadata": {"name": target.name, "namespace": target.namespace},
+            "spec": {"expirationSeconds": seconds, **spec},
+            "status": status,
+        }
 
     def _watch(self, request: ApiRequest, target: Target) -> ApiAnswer:
         view = View.of(request)

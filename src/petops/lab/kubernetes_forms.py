@@ -35,7 +35,7 @@ def shown(resource: Resource, found: Json) -> Json:
     return {
         "kind": resource.kind,
         "apiVersion": resource.api_version,
-        **_in_version(resource, found),
+        **in_version(resource, found),
     }
 
 
@@ -47,7 +47,8 @@ def stored_form(resource: Resource, sent: Json) -> Json:
     return kept
 
 
-def _in_version(resource: Resource, found: Json) -> Json:
+def in_version(resource: Resource, found: Json) -> Json:
+    """Return an object as its group shows it."""
     if resource.group == "events.k8s.io":
         return {_AS_NEW_EVENT.get(name, name): value for name, value in found.items()}
     return found
@@ -91,7 +92,7 @@ class View:
             "kind": f"{resource.kind}List",
             "apiVersion": resource.api_version,
             "metadata": metadata,
-            "items": [_in_version(resource, one) for one in found],
+            "items": [in_version(resource, one) for one in found],
         }
 
     def _table(

@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Final
 
 from petops.lab import kubernetes_status as says
+from petops.lab.fragments import Fragments
 from petops.lab.kubernetes_forms import View
 from petops.lab.kubernetes_request import ApiAnswer, ApiRequest, Target
 from petops.lab.kubernetes_status import ApiError
+from petops.lab.resources import stored
 from petops.lab.selectors import Matches, SelectorError, field_selector, label_selector
 from petops.lab.store import Json, ObjectStore, key_of
 
@@ -41,8 +43,12 @@ class Reader:
     """Answers GET. It keeps lists that are being read in pages: all pages are of one moment."""
 
     def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+        self._store, self._fragments = store, Fragments()
         self._snapshots: OrderedDict[tuple[str, int], list[Json]] = OrderedDict()
+
+    def prepare(self) -> None:
+        """Have the pods' text ready, so that even a first list of thousands is quick."""
+        self._fragments.prepare(stored("pods"), self._store.objects("pods"))
 
     def get(self, request: ApiRequest, target: Target, now: datetime) -> ApiAnswer:
         """Return one object in the form that the request accepts."""
@@ -56,7 +62,8 @@ class Reader:
         matches = matcher(request, target)
         self._check_version(request)
         version, start = self._position(request)
-        everything = self._snapshot(target.resource.plural, version)
+        place = target.namespace if version == self._store.version else ""
+        everything = self._snapshot(target.resource.plural, version, place)
         found = [
             one for one in everything if matches(one) and (start is None or key_of(one) > start)
         ]
@@ -65,11 +72,14 @@ class Reader:
         if limit and limit > 0 and len(found) > limit:
             rest = len(found) - limit
             found = found[:limit]
-            self._keep(target.resource.plural, version, everything)
+            self._keep(target.resource.plural, version, place, everything)
             metadata["continue"] = _token(version, key_of(found[-1]))
             if not request.query.get("labelSelector") and not request.query.get("fieldSelector"):
                 metadata["remainingItemCount"] = rest
-        return ApiAnswer.of(View.of(request).many(target.resource, found, metadata, now))
+        view = View.of(request)
+        if not view.form:
+            return ApiAnswer.raw(self._fragments.listed(target.resource, found, metadata))
+        return ApiAnswer.of(view.many(target.resource, found, metadata, now))
 
     def _check_version(self, request: ApiRequest) -> None:
         wanted = request.number("resourceVersion")
@@ -95,9 +105,9 @@ class Reader:
                 f"invalid continue token: continue key is not valid: {exc}"
             ) from exc
 
-    def _snapshot(self, resource: str, version: int) -> list[Json]:
+    def _snapshot(self, resource: str, version: int, namespace: str) -> list[Json]:
         if version == self._store.version:
-            return sorted(self._store.objects(resource), key=key_of)
+            return sorted(self._store.objects(resource, namespace), key=key_of)
         try:
             return self._snapshots[resource, version]
         except KeyError:
@@ -108,7 +118,9 @@ class Reader:
                 "You can start a new list without the continue parameter.",
             ) from None
 
-    def _keep(self, resource: str, version: int, found: list[Json]) -> None:
+    def _keep(self, resource: str, version: int, namespace: str, found: list[Json]) -> None:
+        if namespace:  # what reads on may ask for another namespace
+            found = sorted(self._store.objects(resource), key=key_of)
         self._snapshots[resource, version] = found
         while len(self._snapshots) > KEPT_SNAPSHOTS:
             self._snapshots.popitem(last=False)

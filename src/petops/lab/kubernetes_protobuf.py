@@ -1,68 +1,27 @@
 """Bodies in Kubernetes' protobuf, which kubectl sends for some kinds whatever a server prefers.
 
-Only the kinds that it sends so in commands that the lab is for are read: namespaces, evictions and
-reviews. Numbers of fields are those of Kubernetes' `generated.proto` files. For everything else the
+Only the kinds that it sends so are read (`kubernetes_protobuf_kinds`). For everything else the
 server asks for JSON (415).
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from petops.lab.kubernetes_protobuf_kinds import KINDS, Many, Message
 from petops.lab.store import Json
 
 MEDIA_TYPE: Final = "application/vnd.kubernetes.protobuf"
 _MAGIC: Final = b"k8s\x00"
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MORE: Final = 0x80
-
-Message = Mapping[int, tuple[str, Any]]
-"""Field number to name and form: a message, "text", "texts" (repeated), "map", "number", "flag"."""
+_WRAPS: Final = 2**64
 
 _ENVELOPE: Final[Message] = {
     1: ("type", {1: ("apiVersion", "text"), 2: ("kind", "text")}),
     2: ("raw", "raw"),
-}
-_META: Final[Message] = {
-    1: ("name", "text"),
-    2: ("generateName", "text"),
-    3: ("namespace", "text"),
-    5: ("uid", "text"),
-    6: ("resourceVersion", "text"),
-    11: ("labels", "map"),
-    12: ("annotations", "map"),
-}
-_OPTIONS: Final[Message] = {
-    1: ("gracePeriodSeconds", "number"),
-    2: ("preconditions", {1: ("uid", "text"), 2: ("resourceVersion", "text")}),
-    3: ("orphanDependents", "flag"),
-    4: ("propagationPolicy", "text"),
-    5: ("dryRun", "texts"),
-}
-_ASKED: Final[Message] = {
-    1: ("namespace", "text"),
-    2: ("verb", "text"),
-    3: ("group", "text"),
-    4: ("version", "text"),
-    5: ("resource", "text"),
-    6: ("subresource", "text"),
-    7: ("name", "text"),
-}
-_PATH: Final[Message] = {1: ("path", "text"), 2: ("verb", "text")}
-_ACCESS: Final[Message] = {1: ("resourceAttributes", _ASKED), 2: ("nonResourceAttributes", _PATH)}
-
-_KINDS: Final[Mapping[str, Message]] = {
-    "DeleteOptions": _OPTIONS,
-    "Eviction": {1: ("metadata", _META), 2: ("deleteOptions", _OPTIONS)},
-    "Namespace": {1: ("metadata", _META)},
-    "SelfSubjectAccessReview": {1: ("metadata", _META), 2: ("spec", _ACCESS)},
-    "SelfSubjectReview": {1: ("metadata", _META)},
-    "SelfSubjectRulesReview": {1: ("metadata", _META), 2: ("spec", {1: ("namespace", "text")})},
-    "SubjectAccessReview": {
-        1: ("metadata", _META),
-        2: ("spec", {**_ACCESS, 3: ("user", "text"), 4: ("groups", "texts")}),
-    },
 }
 
 
@@ -72,7 +31,7 @@ def read(body: bytes) -> Json | None:
         raise ValueError("the body is not Kubernetes' protobuf")
     outer = _decoded(body[len(_MAGIC) :], _ENVELOPE)
     kind = outer.get("type", {})
-    schema = _KINDS.get(kind.get("kind", ""))
+    schema = KINDS.get(kind.get("kind", ""))
     if schema is None:
         return None
     return {**kind, **_decoded(outer.get("raw", b""), schema)}
@@ -88,19 +47,40 @@ def _decoded(data: bytes, schema: Message) -> Json:
             raise ValueError(f"{name} has another form")
         if isinstance(form, Mapping):
             found[name] = _decoded(value, form)
-        elif form == "map":
-            entry = _decoded(value, {1: ("key", "text"), 2: ("value", "text")})
+        elif isinstance(form, Many):
+            found.setdefault(name, []).append(_decoded(value, form.of))
+        elif form in _ENTRIES:
+            entry = _decoded(value, {1: ("key", "text"), 2: ("value", _ENTRIES[form])})
             found.setdefault(name, {})[entry.get("key", "")] = entry.get("value", "")
         elif form == "texts":
             found.setdefault(name, []).append(value.decode())
-        elif form == "raw":
-            found[name] = value
-        elif form == "text":
-            if value:
-                found[name] = value.decode()
-        else:
-            found[name] = bool(value) if form == "flag" else value
+        elif (single := _single(form, value)) is not None:
+            found[name] = single
     return found
+
+
+_ENTRIES: Final = {"map": "text", "quantities": "quantity", "base64": "encoded"}
+_TEXT: Final[Message] = {1: ("text", "text")}
+_EITHER: Final[Message] = {1: ("kind", "number"), 2: ("number", "number"), 3: ("text", "text")}
+
+
+def _single(form: str, value: Any) -> Any:
+    """Return a value of one of the simple forms; None for an empty text."""
+    match form:
+        case "text":
+            value = value.decode() or None
+        case "encoded":
+            value = base64.b64encode(value).decode()
+        case "quantity":
+            value = _decoded(value, _TEXT).get("text", "0")
+        case "either":
+            found = _decoded(value, _EITHER)
+            value = found.get("text", "") if found.get("kind") else found.get("number", 0)
+        case "flag":
+            value = bool(value)
+        case "number" if value >= _WRAPS // 2:
+            value -= _WRAPS
+    return value
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:

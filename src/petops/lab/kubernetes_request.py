@@ -143,6 +143,12 @@ class ApiAnswer:
         return cls(status=status, headers=headers, body=json.dumps(document).encode())
 
     @classmethod
+    def raw(cls, body: bytes) -> ApiAnswer:
+        """Return a JSON answer that is written already."""
+        headers = {"content-type": JSON_TYPE, "cache-control": "no-cache, private"}
+        return cls(headers=headers, body=body)
+
+    @classmethod
     def plain(cls, text: str, status: int = 200) -> ApiAnswer:
         """Return a plain text answer."""
         return cls(status=status, headers={"content-type": "text/plain"}, body=text.encode())

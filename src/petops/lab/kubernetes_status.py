@@ -19,6 +19,8 @@ class Wish:
     resource: str
     namespace: str = ""
     name: str = ""
+    path: str = ""
+    """A path that is no resource's, such as `/healthz`; the others are empty then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,25 @@ def forbidden(user: str, wish: Wish, resource: Resource) -> ApiError:
         f'in API group "{resource.group}" {where}'
     )
     return ApiError(403, "Forbidden", message, details=_named(resource, wish.name))
+
+
+def forbidden_impersonation(user: str, wanted: str) -> ApiError:
+    """Somebody who may not act for others."""
+    message = (
+        f'users "{wanted}" is forbidden: User "{user}" cannot impersonate resource "users" '
+        'in API group "" at the cluster scope'
+    )
+    return ApiError(403, "Forbidden", message, details={"name": wanted, "kind": "users"})
+
+
+def forbidden_by_admission(resource: Resource, name: str, message: str) -> ApiError:
+    """Admission turns an object down."""
+    return ApiError(403, "Forbidden", message, details=_named(resource, name))
+
+
+def unreachable_kubelet(message: str) -> ApiError:
+    """A node's kubelet does not answer."""
+    return ApiError(500, "", message)
 
 
 def disruption_refused(budget: str, needed: int, healthy: int) -> ApiError:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
+from urllib.parse import urlencode
 
 from petops.lab import kubernetes_status as says
 from petops.lab.kubernetes_deletes import Deleter
@@ -27,6 +28,10 @@ class LogLine:
 
     at: datetime
     text: str
+
+
+class UnreachableKubeletError(Exception):
+    """The node's kubelet does not answer; the text is its address."""
 
 
 class Logs(Protocol):
@@ -170,7 +175,14 @@ class Subresources:
         if not pod["spec"].get("nodeName"):
             return ApiAnswer(status=204)
         previous = request.flag("previous")
-        lines = self._logs.lines(pod, container, previous=previous)
+        try:
+            lines = self._logs.lines(pod, container, previous=previous)
+        except UnreachableKubeletError as exc:
+            place = "/".join((*key_of(pod), container))
+            query = urlencode(sorted((k, v) for k, v in request.query.items() if k != "container"))
+            url = f"https://{exc}/containerLogs/{place}" + (f"?{query}" if query else "")
+            why = f'Get "{url}": dial tcp {exc}: connect: connection refused'
+            raise says.unreachable_kubelet(why) from exc
         if lines is None:
             raise says.bad_request(_why_no_log(pod, container, previous=previous))
         chosen = self._chosen(request, lines)
@@ -209,7 +221,10 @@ class Subresources:
             found = self._store.find("pods", *key_of(pod))
             if found is None or found["metadata"]["uid"] != pod["metadata"]["uid"]:
                 return
-            lines = self._logs.lines(found, container, previous=False) or ()
+            try:
+                lines = self._logs.lines(found, container, previous=False) or ()
+            except UnreachableKubeletError:
+                return
             new = [line for line in lines if line.at > last]
             if new:
                 last = new[-1].at

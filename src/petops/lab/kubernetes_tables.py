@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from petops.lab.kubernetes_ages import duration
+from petops.lab.kubernetes_more_tables import NUMBERS, PRINTERS, Printer
 from petops.lab.quantities import moment
 from petops.lab.resources import Resource
 from petops.lab.selectors import as_text
@@ -208,20 +209,6 @@ def _budget(found: Json, now: datetime) -> Row:
     ]
 
 
-def _autoscaler(found: Json, now: datetime) -> Row:
-    spec, status = found["spec"], found.get("status") or {}
-    target = spec.get("scaleTargetRef") or {}
-    return [
-        _name(found),
-        f"{target.get('kind')}/{target.get('name')}",
-        "cpu: <unknown>",
-        str(spec.get("minReplicas", 1)),
-        spec.get("maxReplicas", 0),
-        status.get("currentReplicas", 0),
-        _age(found, now),
-    ]
-
-
 def _namespace(found: Json, now: datetime) -> Row:
     return [_name(found), (found.get("status") or {}).get("phase", ""), _age(found, now)]
 
@@ -245,11 +232,10 @@ def _lease(found: Json, now: datetime) -> Row:
     return [_name(found), found.get("spec", {}).get("holderIdentity", ""), _age(found, now)]
 
 
-Printer = tuple[Sequence[str], Sequence[str], Callable[[Json, datetime], Row]]
-
 _OF_TEMPLATE: Final = ("Containers", "Images", "Selector")
 _PLAIN: Final[Printer] = (("Name", "Created At"), (), _plain)
 _PRINTERS: Final[Mapping[str, Printer]] = {
+    **PRINTERS,
     "configmaps": (("Name", "Data", "Age"), (), _config_map),
     "deployments": (("Name", "Ready", "Up-to-date", "Available", "Age"), _OF_TEMPLATE, _deployment),
     "endpoints": (("Name", "Endpoints", "Age"), (), _endpoints),
@@ -257,11 +243,6 @@ _PRINTERS: Final[Mapping[str, Printer]] = {
         ("Last Seen", "Type", "Reason", "Object", "Message"),
         ("Subobject", "Source", "First Seen", "Count", "Name"),
         _event,
-    ),
-    "horizontalpodautoscalers": (
-        ("Name", "Reference", "Targets", "MinPods", "MaxPods", "Replicas", "Age"),
-        (),
-        _autoscaler,
     ),
     "leases": (("Name", "Holder", "Age"), (), _lease),
     "namespaces": (("Name", "Status", "Age"), (), _namespace),
@@ -287,11 +268,11 @@ _PRINTERS: Final[Mapping[str, Printer]] = {
         _service,
     ),
 }
-_NUMBERS: Final[Mapping[str, tuple[str, ...]]] = {
+_NUMBERS: Final[Mapping[str, Sequence[str]]] = {
+    **NUMBERS,
     "configmaps": ("Data",),
     "deployments": ("Up-to-date", "Available"),
     "events": ("Count",),
-    "horizontalpodautoscalers": ("MaxPods", "Replicas"),
     "poddisruptionbudgets": ("Allowed Disruptions",),
     "replicasets": ("Desired", "Current", "Ready"),
 }

@@ -12,9 +12,11 @@ from petops.lab import kubernetes_status as says
 from petops.lab import server_side_apply as ownership
 from petops.lab.chance import Chance
 from petops.lab.kubernetes_admission import Admission
+from petops.lab.kubernetes_charges import Charges
 from petops.lab.kubernetes_forms import stored_form
 from petops.lab.kubernetes_request import ApiRequest, Target
 from petops.lab.kubernetes_status import Cause
+from petops.lab.kubernetes_write_parts import metadata_of, same
 from petops.lab.patching import (
     PatchError,
     TestFailedError,
@@ -81,6 +83,7 @@ class Writer:
     def __init__(self, store: ObjectStore, chance: Chance, now: Callable[[], datetime]) -> None:
         self._store, self._chance, self._now = store, chance, now
         self._admission = Admission(chance)
+        self._charges = Charges(store)
 
     def create(self, request: ApiRequest, target: Target) -> Written:
         """Store a new object."""
@@ -102,6 +105,7 @@ class Writer:
             sent["metadata"].pop(field, None)
         warnings = self._admission.known(request, resource, sent)
         made = stored_form(resource, sent)
+        self._charges.charge(resource, made)
         self._admission.admit(resource, None, made)
         ownership.note_update(None, made, self._signed(request, resource))
         return Written(
@@ -175,6 +179,7 @@ class Writer:
         except ownership.ApplyConflictError as exc:
             raise says.apply_conflict(exc.conflicts) from exc
         if before is None:
+            self._charges.charge(resource, now)
             self._admission.admit(resource, None, now)
             return Written(
                 found=self._store_new(resource, now, dry=request.is_dry_run),
@@ -204,13 +209,13 @@ class Writer:
             now = {
                 **clone(before),
                 "status": now.get("status", {}),
-                "metadata": _metadata_of(before, now),
+                "metadata": metadata_of(before, now),
             }
         elif "status" in resource.subresources or "status" in before:
             now["status"] = clone(before.get("status", {}))
             if "status" not in before:
                 del now["status"]
-        self._admission.admit(resource, before, now)
+        self._admission.admit(resource, before, now, resizes=target.sub == "resize")
         if not noted:
             ownership.note_update(before, now, self._signed(request, resource, target.sub))
         with said_by_store(resource, target.name):
@@ -223,7 +228,7 @@ class Writer:
                     now["metadata"]["generation"] = before["metadata"]["generation"] + int(moved)
                 now["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"]
                 return Written(found=now, warnings=warnings)
-            if _same(before, now):
+            if same(before, now):
                 return Written(found=before, warnings=warnings)
             stored = self._store.update(resource.plural, now)
             if "deletionTimestamp" in stored["metadata"] and not stored["metadata"].get(
@@ -287,27 +292,3 @@ def _parts(request: ApiRequest) -> dict[str, Any]:
         "query": request.query,
         "body": request.body,
     }
-
-
-def _metadata_of(before: Json, now: Json) -> Json:
-    metadata: Json = clone(before["metadata"])
-    if now["metadata"].get("resourceVersion"):
-        metadata["resourceVersion"] = now["metadata"]["resourceVersion"]
-    return metadata
-
-
-def _same(before: Json, now: Json) -> bool:
-    """Say whether nothing changes but who owns what, and when they last wrote."""
-
-    def bare(found: Json) -> Json:
-        metadata = {
-            k: v
-            for k, v in found["metadata"].items()
-            if k not in {"managedFields", "resourceVersion"}
-        }
-        return {**found, "metadata": metadata}
-
-    unchanged = bare(before) == bare(now)
-    owners = [entry.get("manager") for entry in now["metadata"].get("managedFields") or ()]
-    were = [entry.get("manager") for entry in before["metadata"].get("managedFields") or ()]
-    return unchanged and owners == were

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from petops.lab.kubelet import Kubelet
-from petops.lab.quantities import GIB, MIB, moment, quantity
+from petops.lab.node_memory import available_bytes
+from petops.lab.quantities import moment, quantity
 from petops.lab.runs import Run
 from petops.lab.stage import Stage
 from petops.lab.store import Json, key_of
@@ -25,7 +26,6 @@ KEPT: Final = timedelta(hours=3)
 TICK_SECONDS: Final = 15.0
 _FRESH: Final = timedelta(seconds=5)
 _LOOKS_APART: Final = (10.0, 15.0)
-_RESERVED_BYTES: Final = int(0.9 * GIB)
 _SYSTEM_CORES: Final = 0.035
 
 
@@ -48,17 +48,24 @@ class Seen:
 class Meter:
     """Looks at containers and nodes."""
 
-    def __init__(self, stage: Stage, kubelet: Kubelet, traffic: Traffic) -> None:
-        self._stage, self._kubelet, self._traffic = stage, kubelet, traffic
+    def __init__(
+        self, stage: Stage, kubelet: Kubelet, traffic: Traffic, kept: timedelta = KEPT
+    ) -> None:
+        self._stage, self._kubelet, self._traffic, self._kept = stage, kubelet, traffic, kept
         self._seen: dict[str, Seen] = {}
         self._nodes: deque[tuple[NodeUsage, ...]] = deque()
         self._spent: dict[str, float] = {}
 
     def begin(self) -> None:
         """Begin to look, also at what has run for long: its counters start where they would be."""
-        for run in self._kubelet.runs():
-            self._age(run)
+        rates, now = self._traffic.mean_rates(), self._stage.now
+        runs = list(self._kubelet.runs())
+        for run in runs:
+            self._age(run, rates.get(run.container_id, 0.0))
             self._watch(run)
+        self._traffic.credit(
+            {run.container_id: run.age(now) * rates.get(run.container_id, 0.0) for run in runs}
+        )
         self._kubelet.started.append(self._watch)
         self._tick()
 
@@ -83,6 +90,12 @@ class Meter:
         for seen in self._seen.values():
             yield seen.run, seen.samples
 
+    def latest(self) -> Iterator[tuple[Run, ContainerUsage, ContainerUsage]]:
+        """Yield the last two samples of each run that lives and has as many."""
+        for seen in self._seen.values():
+            if seen.run.is_alive and len(seen.samples) > 1:
+                yield seen.run, seen.samples[-2], seen.samples[-1]
+
     def nodes_past(self, at: datetime) -> Sequence[NodeUsage]:
         """Return what the nodes used at a moment, or at the last tick before it."""
         position = bisect_right(self._nodes, at, key=lambda row: row[0].at)
@@ -93,12 +106,14 @@ class Meter:
         self.settle()
         runs = list(self._kubelet.runs())
         nodes = sorted(self._stage.store.objects("nodes"), key=key_of)
-        return [self._node(node, [run for run in runs if _is_on(run, node)]) for node in nodes]
+        by_node: dict[str, list[Run]] = {}
+        for run in runs:
+            by_node.setdefault(run.node, []).append(run)
+        return [self._node(node, by_node.get(node["metadata"]["name"], [])) for node in nodes]
 
-    def _age(self, run: Run) -> None:
+    def _age(self, run: Run, share: float) -> None:
         """A run that is older than the looking: count its past at its mean rate."""
         age = run.age(self._stage.now)
-        share, errors = self._traffic.mean_rate(run), run.behaviour.error_ratio(age)
         run.cpu_seconds = age * (
             run.behaviour.cpu_cores(age / 2) + share * run.behaviour.cpu_seconds_per_request
         )
@@ -106,7 +121,6 @@ class Meter:
         run.throttled_periods = run.periods * 0.002
         run.throttled_seconds = age * 1e-5 if run.program.cpu_limit_cores else 0.0
         run.settled_at = self._stage.now
-        self._traffic.credit(run, age * share, errors, age)
 
     def _watch(self, run: Run) -> None:
         seen = self._seen[run.container_id] = Seen(run=run)
@@ -166,35 +180,31 @@ class Meter:
         total = int(quantity(node["status"]["capacity"]["memory"]))
         cpus = int(quantity(node["status"]["capacity"]["cpu"]))
         up = (now - moment(node["metadata"]["creationTimestamp"])).total_seconds()
-        used = sum(
-            run.behaviour.memory(run.age(now), run.program.memory_limit_bytes)[2] for run in runs
-        )
-        noise = int(40 * MIB * chance.wobble("node", name)(up))
         busy = sum(run.cpu_seconds for run in runs) + self._spent.get(name, 0.0)
         user, system = busy * 0.8 + up * 0.03, busy * 0.2 + up * _SYSTEM_CORES
-        iowait = up * 0.002
+        iowait, stalled = up * 0.002, self._kubelet.pressure.stalled_seconds(name)
         return NodeUsage(
             node=name,
             at=now,
             cpus=cpus,
             memory_total_bytes=total,
-            memory_available_bytes=max(total - _RESERVED_BYTES - used - noise, 0),
+            memory_available_bytes=available_bytes(node, runs, now, chance),
             cpu_idle_seconds_total=max(up * cpus - user - system - iowait, 0.0),
             cpu_user_seconds_total=user,
             cpu_system_seconds_total=system,
             cpu_iowait_seconds_total=iowait,
             disk_io_seconds_total=up * 0.004,
             pressure_cpu_waiting_seconds_total=up * 0.006,
-            pressure_memory_waiting_seconds_total=up * 1e-5,
+            pressure_memory_waiting_seconds_total=up * 1e-5 + stalled,
             pressure_io_waiting_seconds_total=up * 0.001,
-            evictions_total=0,
+            evictions_total=self._kubelet.evictions(name),
         )
 
     def _tick(self) -> None:
         """Keep what nodes and services stand at, and drop what is too old."""
         self._nodes.append(tuple(self.nodes()))
-        self._traffic.keep()
-        oldest = self._stage.now - KEPT
+        self._traffic.keep(self._kept)
+        oldest = self._stage.now - self._kept
         while self._nodes and self._nodes[0][0].at < oldest:
             self._nodes.popleft()
         for name, seen in list(self._seen.items()):
@@ -203,8 +213,3 @@ class Meter:
             if not seen.samples and not seen.run.is_alive:
                 del self._seen[name]
         self._stage.after(TICK_SECONDS, self._tick)
-
-
-def _is_on(run: Run, node: Json) -> bool:
-    name: str = node["metadata"]["name"]
-    return run.node == name

@@ -35,18 +35,20 @@ async def bring_up(
     on_trouble: Callable[[str], None] = lambda _: None,
     *,
     behaviours: Behaviours | None = None,
+    size: int = 1,
     beside: Beside = _nothing_beside,
 ) -> None:
     """Run the user's lab until Ctrl-C or another process ends it; `folder` is the state folder.
 
-    `behaviours` is what scenarios' programs do; `beside` runs what else belongs to it, such as an
-    engine, and tells the processes that this takes. Raise PetopsError if a lab runs already.
+    `behaviours` is what scenarios' programs do, `size` how many times the application is there;
+    `beside` runs what else belongs to it, such as an engine, and tells the processes that this
+    takes. Raise PetopsError if a lab runs already.
     """
     me = Ran.now("lab", os.getpid())
     claimed = claim(folder, me)
     try:
         with _until_ended():
-            lab = _Lab(clock, World(clock, behaviours=behaviours), beside, on_trouble)
+            lab = _Lab(clock, World(clock, behaviours=behaviours, size=size), beside, on_trouble)
             await lab.run(folder, claimed, on_ready)
     finally:
         release(folder, me)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from petops.lab.event_recorder import EventRecorder
 from petops.lab.pod_status import admitted, conclude
 from petops.lab.runs import Network, Run
-from petops.lab.stage import Stage
+from petops.lab.stage import KUBELET, Stage
 from petops.lab.store import Json, key_of
 
 
@@ -22,6 +22,7 @@ class Place:
     runs: list[Run] = field(default_factory=list)
     restarts: int = 0
     crashes: int = 0
+    failed_pulls: int = 0
 
     @property
     def name(self) -> str:
@@ -40,6 +41,8 @@ class Places:
         self._addresses: dict[str, int] = {}
         self.of: dict[str, list[Place]] = {}
         self.ending: set[str] = set()
+        self.silent: set[str] = set()
+        """Nodes whose kubelet is stopped: their programs run on, and nobody writes about them."""
 
     def runs(self) -> Iterator[Run]:
         """Yield the programs that run."""
@@ -48,28 +51,46 @@ class Places:
                 if place.run is not None and place.run.is_alive:
                     yield place.run
 
+    def runs_on(self, node: str) -> Iterator[Run]:
+        """Yield the programs that run on a node."""
+        return (run for run in self.runs() if run.node == node)
+
+    def pods_on(self, node: str) -> Iterator[Json]:
+        """Yield the pods of a node that are here, and not ending."""
+        for uid, places in list(self.of.items()):
+            if places and places[0].pod["spec"]["nodeName"] == node and uid not in self.ending:
+                yield places[0].pod
+
     def has(self, place: Place) -> bool:
-        """Say whether a place's pod is here, and not ending."""
-        uid = place.pod["metadata"]["uid"]
-        return uid in self.of and uid not in self.ending
+        """Say whether a place's pod is here, not ending, and its kubelet at work."""
+        uid, node = place.pod["metadata"]["uid"], place.pod["spec"]["nodeName"]
+        return uid in self.of and uid not in self.ending and node not in self.silent
 
     def say(self, place: Place, reason: str, message: str, *, warning: bool = False) -> None:
         """Record an event about a container."""
+        if place.pod["spec"]["nodeName"] in self.silent:
+            return
         self._events.kubelet(place.pod, reason, message, container=place.name, warning=warning)
 
-    def edit(self, pod: Json, change: Callable[[Json], None]) -> None:
+    def edit(
+        self, pod: Json, change: Callable[[Json], None], *, conclude_after: bool = True
+    ) -> None:
         """Write a pod's status, with its conditions, unless another pod has taken its name."""
         found = self._stage.store.find("pods", *key_of(pod))
         if found is None or found["metadata"]["uid"] != pod["metadata"]["uid"]:
+            return
+        if pod["spec"]["nodeName"] in self.silent:
             return
 
         def write(now: Json) -> None:
             if "containerStatuses" not in now["status"]:  # a pod's first, or somebody wiped it
                 admitted(now, now["status"].get("hostIP", ""), self._stage.now)
             change(now)
-            conclude(now, self._stage.now)
+            if conclude_after:
+                conclude(now, self._stage.now)
 
-        self._stage.store.edit("pods", *key_of(pod), write)
+        sign = self._stage.sign(KUBELET, "pods", "status")
+        self._stage.store.edit("pods", *key_of(pod), write, sign)
 
     def address(self, pod: Json) -> str:
         """Return a pod's address."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 from petops.lab.pod_facts import set_condition
 from petops.lab.quantities import stamp
 from petops.lab.runs import Run
-from petops.lab.store import Json
+from petops.lab.store import Json, clone
 
 CREATING: Final = "ContainerCreating"
+_ORDER: Final = (
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+)
 
 
 def waiting(reason: str, message: str = "") -> Json:
@@ -86,9 +94,42 @@ def conclude(pod: Json, now: datetime) -> None:
     message = f"containers with unready status: [{' '.join(unready)}]" if unready else ""
     for kind in ("Ready", "ContainersReady"):
         set_condition(pod, kind, now, holds=not unready, reason=reason, message=message)
-    order = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+    order = _ORDER
     pod["status"]["conditions"].sort(
         key=lambda one: order.index(one["type"]) if one["type"] in order else len(order)
+    )
+
+
+def failed(pod: Json, now: datetime, reason: str, message: str, states: Mapping[str, Json]) -> None:
+    """Write the status of a pod that its kubelet ended for good, and why."""
+    for status in pod["status"]["containerStatuses"]:
+        state = states[status["name"]]
+        status |= {"state": clone(state), "ready": False, "started": False}
+        if "containerID" not in state["terminated"]:
+            status["imageID"] = ""
+            status.pop("containerID", None)
+    pod["status"] |= {"phase": "Failed", "message": message, "reason": reason}
+    set_condition(
+        pod, "DisruptionTarget", now, holds=True, reason="TerminationByKubelet", message=message
+    )
+    over(pod, now, "PodFailed")
+    if not any("containerID" in one["terminated"] for one in states.values()):
+        return
+    for name in ("podIP", "podIPs"):
+        pod["status"].pop(name, None)
+
+
+def over(pod: Json, now: datetime, reason: str) -> None:
+    """Write the conditions of a pod whose containers have all ended for good."""
+    set_condition(pod, "PodReadyToStartContainers", now, holds=False)
+    for kind in ("Ready", "ContainersReady"):
+        set_condition(pod, kind, now, holds=False, reason=reason)
+    _sort(pod)
+
+
+def _sort(pod: Json) -> None:
+    pod["status"]["conditions"].sort(
+        key=lambda one: _ORDER.index(one["type"]) if one["type"] in _ORDER else -1
     )
 
 

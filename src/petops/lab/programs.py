@@ -7,20 +7,27 @@ at a plateau, and honours some environment variables:
 - `LEAK_MIB_PER_SECOND`: how much more it keeps each second;
 - `TTL_SECONDS`, counted from the pod's creation, or `EXPIRES_AT`: when it stops leaking, lets go of
   everything and idles;
-- `BASELINE_MIB`: where it begins (else about a third of its memory limit).
+- `BASELINE_MIB`: where it begins (else about a third of its memory limit);
+- `CPU_CORES`: what it wants of CPU beside what requests cost;
+- `STARTS_AFTER_SECONDS`, `STOPS_WITHIN_SECONDS`: when it listens, and how long it takes to end;
+- `UNREADY_AFTER_SECONDS`, `UNHEALTHY_AFTER_SECONDS`: from when on its probes answer 503;
+- `EXITS_AFTER_SECONDS` with `EXIT_CODE` (else 1): when it ends by itself.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from petops.lab.chance import Chance
+from petops.lab.command_lines import ending
 from petops.lab.quantities import MIB, amount, moment, stamp
 from petops.lab.store import Json
 
@@ -35,6 +42,12 @@ _NOISES: Final = ("rss", "cache", "cpu", "latency")
 _NOISE_RATIO: Final = 0.02
 _IDLE_MIB: Final = 12.0
 _LOG_SECONDS: Final = 10.0
+_SECONDS: Final = {
+    "STARTS_AFTER_SECONDS": "listens_after",
+    "STOPS_WITHIN_SECONDS": "stops_within",
+    "EXITS_AFTER_SECONDS": "exits_after",
+}
+_UNTIL: Final = {"UNREADY_AFTER_SECONDS": "is_ready", "UNHEALTHY_AFTER_SECONDS": "is_live"}
 _LEAK_LOG_SECONDS: Final = 5.0
 
 
@@ -54,9 +67,21 @@ class Program:
     chance: Chance
     key: tuple[str, ...]
     """Tells the noise of one container from that of another."""
+    command: tuple[str, ...] = ()
+    runs_once: bool = False
+    """Whether its pod is not restarted for ever."""
+    node_available: Callable[[], int] = int
+    """What the node has left of its memory when the program starts, to be asked then only."""
 
     @classmethod
-    def of(cls, pod: Json, container: Json, chance: Chance, now: datetime) -> Program:
+    def of(
+        cls,
+        pod: Json,
+        container: Json,
+        chance: Chance,
+        now: datetime,
+        node_available: Callable[[], int] = int,
+    ) -> Program:
         """Read a container of a pod that starts now."""
         resources = container.get("resources") or {}
         limit, request = (
@@ -77,6 +102,9 @@ class Program:
             started_at=now,
             chance=chance,
             key=(pod["metadata"]["uid"], container["name"]),
+            command=(*(container.get("command") or ()), *(container.get("args") or ())),
+            runs_once=pod["spec"].get("restartPolicy", "Always") != "Always",
+            node_available=node_available,
         )
 
     def number(self, name: str, default: float) -> float:
@@ -123,6 +151,7 @@ class Behaviour:
     listens_after: float = 0.8
     stops_within: float = 0.6
     is_ready: Callable[[float], bool] | None = None
+    is_live: Callable[[float], bool] | None = None
     exits_after: float | None = None
     exit_code: int = 1
     error_ratio: OfSeconds = field(default=lambda seconds: 0.001)
@@ -157,7 +186,7 @@ def ordinary(program: Program) -> Behaviour:
     """A service at its plateau, or one that leaks from there if its environment says so."""
     baseline = program.number("BASELINE_MIB", _plateau_mib(program))
     leak = max(program.number("LEAK_MIB_PER_SECOND", 0.0), 0.0)
-    lasts = program.lasts_seconds
+    lasts, busy = program.lasts_seconds, max(program.number("CPU_CORES", 0.0), 0.0)
     noise_of = {name: program.chance.wobble(name, *program.key) for name in _NOISES}
     cached_mib = 8 + 2 * program.chance.unit("cached", *program.key)
 
@@ -172,9 +201,10 @@ def ordinary(program: Program) -> Behaviour:
         return (cached_mib + 0.5 * noise_of["cache"](seconds)) * MIB
 
     def cpu_cores(seconds: float) -> float:
-        return 0.012 + 0.006 * (1 + noise_of["cpu"](seconds))
+        return busy + 0.012 + 0.006 * (1 + noise_of["cpu"](seconds))
 
     return Behaviour(
+        **_told(program),
         rss_bytes=rss_bytes,
         cache_bytes=cache_bytes,
         cpu_cores=cpu_cores,
@@ -183,6 +213,22 @@ def ordinary(program: Program) -> Behaviour:
         latency_seconds=lambda seconds: 0.03 + 0.004 * noise_of["latency"](seconds),
         writes=_log(program, leak, lasts),
     )
+
+
+def _told(program: Program) -> dict[str, Any]:
+    """Return what the environment says of starting, ending and probes."""
+    found = ending(program.command, runs_once=program.runs_once)
+    for variable, name in _SECONDS.items():
+        seconds = program.number(variable, -1.0)
+        if seconds >= 0:
+            found[name] = seconds
+    for variable, name in _UNTIL.items():
+        seconds = program.number(variable, -1.0)
+        if seconds >= 0:
+            found[name] = functools.partial(operator.gt, seconds)
+    if "EXITS_AFTER_SECONDS" in program.environment:
+        found["exit_code"] = int(min(max(program.number("EXIT_CODE", 1.0), 0.0), 255.0))
+    return found
 
 
 def _plateau_mib(program: Program) -> float:

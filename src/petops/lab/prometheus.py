@@ -66,9 +66,9 @@ def find_prometheus(path: str | None = None, python: str = sys.executable) -> Pa
     return Path(found)
 
 
-def configuration(targets: Sequence[ScrapeTarget]) -> str:
+def configuration(targets: Sequence[ScrapeTarget], seconds: int = SCRAPE_SECONDS) -> str:
     """Return the configuration as JSON, which is YAML too."""
-    every = f"{SCRAPE_SECONDS}s"
+    every = f"{seconds}s"
     jobs: dict[str, list[dict[str, Any]]] = {}
     for target in targets:
         labels = {**dict(target.labels), "__metrics_path__": target.path}
@@ -99,12 +99,14 @@ async def running_prometheus(
     folder: Path,
     port: int | None = None,
     on_restart: Callable[[str], None] = lambda _: None,
+    *,
+    scrape_seconds: int = SCRAPE_SECONDS,
 ) -> AsyncIterator[Prometheus]:
     """Run Prometheus for as long as the block lasts, ready from its first line on.
 
     If it dies it is started again, with the same address and data, and `on_restart` is told why.
     """
-    written = _written(configuration(targets), folder)
+    written = _written(configuration(targets, scrape_seconds), folder)
     port = port or free_port()
     url = f"http://{LOOPBACK}:{port}"
     command = [
@@ -121,6 +123,7 @@ async def running_prometheus(
             command=command,
             log=folder / "prometheus.log",
             made_ready=lambda: _is_ready(client),
+            port=port,
         )
         async with kept_running(program, on_restart) as process:
             yield Prometheus(url=url, process=process, _client=client)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 MIB: Final = 1024**2
@@ -36,7 +37,12 @@ _UNITS: Final = {
 
 def quantity(value: object) -> float:
     """Return a quantity as a number; raise ValueError where it is none."""
-    found = _FORM.fullmatch(str(value))
+    return _quantity(str(value))
+
+
+@lru_cache(maxsize=4096)
+def _quantity(value: str) -> float:
+    found = _FORM.fullmatch(value)
     if found is None or (found[3] or "") not in _UNITS:
         raise ValueError(f"{value!r} is not a quantity")
     exponent = 10.0 ** min(int(found[2]), 30) if found[2] else 1.0
@@ -47,6 +53,22 @@ def amount(resources: Mapping[str, Any], kind: str, name: str) -> float | None:
     """Return e.g. `limits`, `memory` of a container's resources; None where it is not set."""
     value = (resources.get(kind) or {}).get(name)
     return None if value is None else quantity(value)
+
+
+def binary(size: int) -> str:
+    """Return bytes as the kubelet prints them: `19Gi`, `100Mi`, `3707608Ki`, or bare."""
+    for unit, bytes_each in (("Gi", GIB), ("Mi", MIB), ("Ki", 1024)):
+        if size and not size % bytes_each:
+            return f"{size // bytes_each}{unit}"
+    return str(size)
+
+
+def shown(name: str, value: float) -> str:
+    """Return an amount of a resource in its canonical form: CPU in thousandths, bytes binary."""
+    if "memory" in name or "storage" in name:
+        return binary(round(value))
+    thousandths = math.ceil(value * 1000 - 1e-6)
+    return f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)
 
 
 def share(value: object, total: int, *, round_up: bool) -> int:

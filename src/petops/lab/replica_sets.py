@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from petops.lab.defaults import fill_in
 from petops.lab.event_recorder import EventRecorder
-from petops.lab.pod_facts import controller_of, is_active, is_available, is_ready, owner_reference
-from petops.lab.quantities import moment
-from petops.lab.stage import Stage
-from petops.lab.store import Json, clone, key_of
+from petops.lab.pod_creation import PodCreation
+from petops.lab.pod_facts import condition, is_active, is_available, is_ready
+from petops.lab.quantities import moment, stamp
+from petops.lab.quotas import ForbiddenError
+from petops.lab.stage import CONTROLLERS, Stage
+from petops.lab.store import Json, key_of
 
 COMPONENT: Final = "replicaset-controller"
+_AGAIN_SECONDS: Final = 10.0
 
 EndPod = Callable[[Json], None]
 """Deletes a pod, gracefully."""
@@ -23,54 +25,41 @@ class ReplicaSets:
 
     def __init__(self, stage: Stage, events: EventRecorder, end_pod: EndPod) -> None:
         self._stage, self._events, self._end_pod = stage, events, end_pod
+        self._pods = PodCreation(stage, events)
+        self._again: set[tuple[str, str]] = set()
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Move one ReplicaSet a step towards what it asks for."""
         found = self._stage.store.find("replicasets", namespace, name)
         if found is None:
             return
-        pods = [pod for pod in self.pods_of(found) if is_active(pod)]
+        pods = [pod for pod in self._pods.pods_of(found) if is_active(pod)]
+        refused = ""
         if "deletionTimestamp" not in found["metadata"]:
             wanted = found["spec"].get("replicas", 1)
-            pods += [self._create(found) for _ in range(wanted - len(pods))]
+            refused = self._create(found, pods, wanted)
             surplus = sorted(pods, key=self._worth)[: max(len(pods) - wanted, 0)]
             for pod in surplus:
                 self._delete(found, pod)
                 pods.remove(pod)
-        self._count(found, pods)
+        self._count(found, pods, refused)
 
-    def pods_of(self, found: Json) -> list[Json]:
-        """Return the pods that a ReplicaSet controls."""
-        namespace, uid = found["metadata"]["namespace"], found["metadata"]["uid"]
-        return [
-            pod
-            for pod in self._stage.store.objects("pods", namespace)
-            if (controller_of(pod) or {}).get("uid") == uid
-        ]
+    def _create(self, found: Json, pods: list[Json], wanted: int) -> str:
+        """Add what is missing to `pods`; return why that ended early, if it did."""
+        try:
+            while len(pods) < wanted:
+                pods.append(self._pods.create(COMPONENT, "replicasets", found))
+        except ForbiddenError as exc:
+            key = key_of(found)
+            if key not in self._again:
+                self._again.add(key)
+                self._stage.after(_AGAIN_SECONDS, lambda: self._retry(key))
+            return str(exc)
+        return ""
 
-    def _create(self, found: Json) -> Json:
-        template = clone(found["spec"]["template"])
-        metadata = {
-            name: value
-            for name, value in template.get("metadata", {}).items()
-            if name in {"labels", "annotations"}
-        }
-        made = {
-            "metadata": {
-                "generateName": f"{found['metadata']['name']}-",
-                "namespace": found["metadata"]["namespace"],
-                **metadata,
-                "ownerReferences": [owner_reference("apps/v1", "ReplicaSet", found)],
-            },
-            "spec": template["spec"],
-        }
-        fill_in("pods", made, self._stage.chance)
-        pod = self._stage.store.create("pods", made)
-        name = pod["metadata"]["name"]
-        self._events.controller(
-            COMPONENT, "replicasets", found, "SuccessfulCreate", f"Created pod: {name}"
-        )
-        return pod
+    def _retry(self, key: tuple[str, str]) -> None:
+        self._again.discard(key)
+        self.reconcile(*key)
 
     def _delete(self, found: Json, pod: Json) -> None:
         name = pod["metadata"]["name"]
@@ -92,7 +81,7 @@ class ReplicaSets:
             -moment(pod["metadata"]["creationTimestamp"]).timestamp(),
         )
 
-    def _count(self, found: Json, pods: list[Json]) -> None:
+    def _count(self, found: Json, pods: list[Json], refused: str) -> None:
         now, least = self._stage.now, found["spec"].get("minReadySeconds", 0)
         status: Json = {"replicas": len(pods)}
         counts = {
@@ -102,10 +91,24 @@ class ReplicaSets:
         }
         status |= {name: count for name, count in counts.items() if count}
         status["observedGeneration"] = found["metadata"]["generation"]
+        if refused:
+            status["conditions"] = [self._failure(found, refused)]
 
         def write(replica_set: Json) -> None:
             replica_set["status"] = status
 
-        self._stage.store.edit("replicasets", *key_of(found), write)
+        sign = self._stage.sign(CONTROLLERS, "replicasets", "status")
+        self._stage.store.edit("replicasets", *key_of(found), write, sign)
         if least and counts["availableReplicas"] < counts["readyReplicas"]:
             self._stage.after(least, lambda: self.reconcile(*key_of(found)))
+
+    def _failure(self, found: Json, refused: str) -> Json:
+        before = condition(found, "ReplicaFailure")
+        since = before["lastTransitionTime"] if before else stamp(self._stage.now)
+        return {
+            "type": "ReplicaFailure",
+            "status": "True",
+            "lastTransitionTime": since,
+            "reason": "FailedCreate",
+            "message": refused,
+        }

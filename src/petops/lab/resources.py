@@ -69,13 +69,15 @@ SERVED: Final[tuple[Resource, ...]] = (
         kind="Pod",
         short=("po",),
         categories=_ALL,
-        subresources=("eviction", "log", "status"),
+        subresources=("eviction", "log", "resize", "status"),
     ),
     Resource(
         plural="resourcequotas", kind="ResourceQuota", short=("quota",), subresources=("status",)
     ),
     Resource(plural="secrets", kind="Secret"),
-    Resource(plural="serviceaccounts", kind="ServiceAccount", short=("sa",)),
+    Resource(
+        plural="serviceaccounts", kind="ServiceAccount", short=("sa",), subresources=("token",)
+    ),
     Resource(
         plural="services",
         kind="Service",
@@ -83,6 +85,7 @@ SERVED: Final[tuple[Resource, ...]] = (
         categories=_ALL,
         subresources=("status",),
     ),
+    Resource(plural="controllerrevisions", kind="ControllerRevision", group="apps"),
     Resource(
         plural="daemonsets",
         kind="DaemonSet",
@@ -143,6 +146,37 @@ SERVED: Final[tuple[Resource, ...]] = (
         short=("pdb",),
         subresources=("status",),
     ),
+    Resource(plural="roles", kind="Role", group="rbac.authorization.k8s.io"),
+    Resource(plural="rolebindings", kind="RoleBinding", group="rbac.authorization.k8s.io"),
+    Resource(
+        plural="clusterroles",
+        kind="ClusterRole",
+        group="rbac.authorization.k8s.io",
+        namespaced=False,
+    ),
+    Resource(
+        plural="clusterrolebindings",
+        kind="ClusterRoleBinding",
+        group="rbac.authorization.k8s.io",
+        namespaced=False,
+    ),
+    Resource(
+        plural="nodes",
+        kind="NodeMetrics",
+        group="metrics.k8s.io",
+        version="v1beta1",
+        namespaced=False,
+        verbs=("get", "list"),
+        preferred=False,
+    ),
+    Resource(
+        plural="pods",
+        kind="PodMetrics",
+        group="metrics.k8s.io",
+        version="v1beta1",
+        verbs=("get", "list"),
+        preferred=False,
+    ),
     Resource(
         plural="selfsubjectreviews",
         kind="SelfSubjectReview",
@@ -183,6 +217,7 @@ SERVED: Final[tuple[Resource, ...]] = (
 SUBRESOURCE_KINDS: Final = {
     "eviction": ("policy", "v1", "Eviction", ("create",)),
     "scale": ("autoscaling", "v1", "Scale", ("get", "patch", "update")),
+    "token": ("authentication.k8s.io", "v1", "TokenRequest", ("create",)),
 }
 """Group, version, kind and verbs where a subresource has others than its resource."""
 

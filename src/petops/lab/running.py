@@ -7,19 +7,20 @@ import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from petops.errors import SourceError
+from petops.lab.alarm_book import AlarmBook
 from petops.lab.alarm_events import Event, delivered
 from petops.lab.alarm_watch import AlarmWatch
 from petops.lab.aws import Aws, running_aws
+from petops.lab.aws_app import SERVED, aws_app
 from petops.lab.children import beside, listening_socket
-from petops.lab.cloudwatch import listed, mirrored
 from petops.lab.kubernetes_server import kubernetes_app
 from petops.lab.lab_state import Ran
+from petops.lab.metric_book import MetricBook
 from petops.lab.prometheus import Prometheus, running_prometheus
 from petops.lab.remote_write import push
 from petops.lab.scraped import Exporter, bridged, exporters, history, scrape_app
@@ -41,9 +42,10 @@ class Lab:
     folder: Path
     kubernetes: LoopbackServer
     scrape: LoopbackServer
+    telemetry: LoopbackServer
     prometheus: Prometheus
     aws: Aws
-    alarms: AlarmWatch
+    alarms: AlarmBook
     scraped: int  # how many targets Prometheus has
 
     @classmethod
@@ -66,13 +68,14 @@ class Lab:
         waiting: asyncio.Queue[Event] = asyncio.Queue()
         with _home(folder) as home:
             async with (
-                cls._served(world, scraped, home, clock, on_trouble) as lab,
+                cls._served(
+                    world, scraped, home, clock, on_trouble, tell=waiting.put_nowait
+                ) as lab,
                 beside(
                     world.run(),
                     bridged(world, scraped, lab.prometheus, clock),
-                    lab.alarms.run(clock, waiting.put_nowait),
-                    delivered(waiting, lab.announce, clock.sleep),
-                    listed(lab.aws, lab.alarms.alarms),
+                    lab.alarms.run(clock),
+                    delivered(waiting, lab.aws.put_event, clock.sleep),
                 ),
             ):
                 yield lab
@@ -86,37 +89,41 @@ class Lab:
         home: Path,
         clock: Clock,
         on_trouble: Callable[[str], None],
+        *,
+        tell: Callable[[Event], None],
     ) -> AsyncIterator[Lab]:
         """Serve a world, with an hour of history in Prometheus. Everything starts at once."""
+        every = world.scale.scrape_seconds
         kubernetes = LoopbackServer(kubernetes_app(world), listening_socket())
-        scrape = LoopbackServer(scrape_app(world, scraped), listening_socket())
+        scrape = LoopbackServer(scrape_app(world, scraped, every_seconds=every), listening_socket())
         targets = [each.target(scrape.address) for each in scraped]
-        aws = _Held(running_aws(home / "aws", on_trouble))
-        measured = _Held(running_prometheus(targets, home / "prometheus", None, on_trouble))
-        servers = (kubernetes.run_until_cancelled(), scrape.run_until_cancelled())
-        async with beside(*servers, aws.hold(), measured.hold()):
+        alarms, telemetry = _telemetry(world, clock, tell)
+        served = dict.fromkeys(SERVED, telemetry.url)
+        aws = _Held(running_aws(home / "aws", on_trouble, served))
+        measured = _Held(
+            running_prometheus(targets, home / "prometheus", None, on_trouble, scrape_seconds=every)
+        )
+        servers = (kubernetes, scrape, telemetry)
+        serving = (each.run_until_cancelled() for each in servers)
+        async with beside(*serving, aws.hold(), measured.hold()):
             prometheus = await measured.value
-            await push(await history(world, scraped, clock.now()), prometheus.url)
-            await kubernetes.ready.wait()
-            await scrape.ready.wait()
+            past = await history(world, scraped, clock.now(), world.scale.history)
+            await push(past, prometheus.url)
+            for each in servers:
+                await each.ready.wait()
             lab = cls(
                 world=world,
                 folder=home,
                 kubernetes=kubernetes,
                 scrape=scrape,
+                telemetry=telemetry,
                 prometheus=prometheus,
                 aws=await aws.value,
-                alarms=AlarmWatch(world, world.cluster, clock.now()),
+                alarms=alarms,
                 scraped=len(scraped),
             )
             lab._write_kubeconfig()
             yield lab
-
-    async def announce(self, event: Event) -> None:
-        """Put an alarm's event on EventBridge, then show its state to DescribeAlarms."""
-        await self.aws.put_event(event)
-        with suppress(SourceError):
-            await mirrored(self.aws, event)
 
     def _write_kubeconfig(self) -> None:
         text = _kubeconfig(self.kubernetes.url, self.world.cluster.name)
@@ -142,6 +149,7 @@ class Lab:
             "metrics": self.scrape.url,
             "prometheus": self.prometheus.url,
             "aws": self.aws.endpoint_url,
+            "cloudwatch": self.telemetry.url,
         }
 
     def environment(self) -> dict[str, str]:
@@ -158,6 +166,17 @@ class Lab:
             "PETOPS_SQS_DEAD_LETTER_URL": self.aws.dead_letter_url,
             "PETOPS_JOURNAL": str(self.folder / "journal.db"),
         }
+
+
+def _telemetry(
+    world: World, clock: Clock, tell: Callable[[Event], None]
+) -> tuple[AlarmBook, LoopbackServer]:
+    """Return the alarms, and what serves CloudWatch, Logs and X-Ray."""
+    now, metrics = clock.now(), MetricBook(world)
+    watch = AlarmWatch(world, world.cluster, now)
+    alarms = AlarmBook(watch, metrics, world.cluster, now, tell)
+    app = aws_app(world, metrics, alarms, clock)
+    return alarms, LoopbackServer(app, listening_socket())
 
 
 class _Held(Generic[T]):

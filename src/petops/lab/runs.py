@@ -74,9 +74,22 @@ class Run:
         self.cpu_seconds += seconds * (demand if limit is None else min(demand, limit))
         if limit is None:
             return
-        pressure = demand / limit
-        busy = seconds * _PERIODS_PER_SECOND * min(0.2 + pressure, 1.0)
-        throttled_ratio = min(max(pressure - 0.7, 0.0) / 0.4, _THROTTLED_AT_MOST)
+        wanted = demand / limit
+        busy = seconds * _PERIODS_PER_SECOND * min(0.2 + wanted, 1.0)
         self.periods += busy
-        self.throttled_periods += busy * throttled_ratio
+        self.throttled_periods += busy * throttled_ratio(wanted)
         self.throttled_seconds += seconds * max(demand - limit, 0.0)
+
+
+def pressure(run: Run, age: float, requests_per_second: float) -> float:
+    """Return how much of its CPU limit a run wants; 0 where it has none."""
+    limit = run.program.cpu_limit_cores
+    if not limit:
+        return 0.0
+    busy = requests_per_second * run.behaviour.cpu_seconds_per_request
+    return (run.behaviour.cpu_cores(age) + busy) / limit
+
+
+def throttled_ratio(wanted: float) -> float:
+    """Return the share of CFS periods that are throttled, by what is wanted of the limit."""
+    return min(max(wanted - 0.7, 0.0) / 0.4, _THROTTLED_AT_MOST)

@@ -6,13 +6,16 @@ from collections import Counter
 from typing import Final
 
 from petops.lab.event_recorder import EventRecorder
-from petops.lab.pod_facts import OVER, condition, controller_of, requested, set_condition
+from petops.lab.pod_facts import condition, requested, set_condition
+from petops.lab.pods_by_node import PodsByNode
 from petops.lab.quantities import quantity, stamp
+from petops.lab.selectors import selects
 from petops.lab.stage import Stage
 from petops.lab.store import Json, key_of
 
 UNSCHEDULABLE: Final = "node.kubernetes.io/unschedulable"
 RETRY_SECONDS: Final = 15.0
+_ROUNDING: Final = 1e-6
 _HARD: Final = frozenset({"NoSchedule", "NoExecute"})
 
 
@@ -21,6 +24,8 @@ class Scheduler:
 
     def __init__(self, stage: Stage, events: EventRecorder) -> None:
         self._stage, self._events = stage, events
+        self.pods = PodsByNode(stage.store)
+        self._again: set[tuple[str, str]] = set()
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Bind one pod, or say why no node takes it and try again later."""
@@ -34,7 +39,13 @@ class Scheduler:
             self._bind(pod, min(fitting, key=lambda node: self._cost(pod, node)))
         else:
             self._give_up(pod, list(refused.values()))
-            self._stage.after(RETRY_SECONDS, lambda: self.reconcile(namespace, name))
+            if (namespace, name) not in self._again:
+                self._again.add((namespace, name))
+                self._stage.after(RETRY_SECONDS, lambda: self._try_again(namespace, name))
+
+    def _try_again(self, namespace: str, name: str) -> None:
+        self._again.discard((namespace, name))
+        self.reconcile(namespace, name)
 
     def retry(self) -> None:
         """Try every pod again that waits for a node."""
@@ -63,48 +74,26 @@ class Scheduler:
 
         self._stage.store.edit("nodes", namespace, name, taint)
 
-    def _on(self, node: Json) -> list[Json]:
-        name = node["metadata"]["name"]
-        return [
-            pod
-            for pod in self._stage.store.objects("pods")
-            if pod["spec"].get("nodeName") == name and pod["status"].get("phase") not in OVER
-        ]
-
     def _refusal(self, pod: Json, node: Json) -> str:
-        """Say why a node does not take a pod; empty if it does."""
-        labels = node["metadata"].get("labels") or {}
-        tolerations = pod["spec"].get("tolerations") or ()
-        if node["spec"].get("unschedulable"):
-            return "node(s) were unschedulable"
-        for taint in node["spec"].get("taints") or ():
-            if taint["effect"] in _HARD and not any(_tolerates(one, taint) for one in tolerations):
-                value = f": {taint['value']}" if taint.get("value") else ": "
-                return f"node(s) had untolerated taint {{{taint['key']}{value}}}"
-        selector = pod["spec"].get("nodeSelector") or {}
-        if any(labels.get(name) != value for name, value in selector.items()):
-            return "node(s) didn't match Pod's node affinity/selector"
-        there = self._on(node)
+        """Say why a node does not take a pod now; empty if it does."""
+        if why := refuses(pod, node):
+            return why
+        there = self.pods.on(node["metadata"]["name"])
         allocatable = node["status"]["allocatable"]
-        if len(there) + 1 > quantity(allocatable["pods"]):
+        if len(there.pods) + 1 > quantity(allocatable["pods"]):
             return "Too many pods"
         for name in ("cpu", "memory"):
-            used = sum(requested(one["spec"], name) for one in there)
-            if used + requested(pod["spec"], name) > quantity(allocatable[name]):
+            used = there.requested[name] + requested(pod["spec"], name)
+            if used > quantity(allocatable[name]) + _ROUNDING:
                 return f"Insufficient {name}"
         return ""
 
     def _cost(self, pod: Json, node: Json) -> tuple[int, float, str]:
         """Prefer nodes with few siblings, then those with most left."""
-        there = self._on(node)
-        owner = (controller_of(pod) or {}).get("uid")
-        siblings = sum((controller_of(one) or {}).get("uid") == owner for one in there)
-        allocatable = node["status"]["allocatable"]
-        used = sum(
-            sum(requested(one["spec"], name) for one in there) / quantity(allocatable[name])
-            for name in ("cpu", "memory")
-        )
-        return siblings, used, node["metadata"]["name"]
+        name = node["metadata"]["name"]
+        there, allocatable = self.pods.on(name), node["status"]["allocatable"]
+        used = sum(there.requested[one] / quantity(allocatable[one]) for one in ("cpu", "memory"))
+        return self.pods.siblings(name, pod), round(used, 6), name
 
     def _bind(self, pod: Json, node: Json) -> None:
         name = node["metadata"]["name"]
@@ -152,7 +141,45 @@ class Scheduler:
             self._events.scheduler(waiting, "FailedScheduling", message, warning=True)
 
 
-def _tolerates(toleration: Json, taint: Json) -> bool:
+def refuses(pod: Json, node: Json, *, cordons: bool = True) -> str:
+    """Say why a node will not take a pod, however much room it has; empty if it does."""
+    labels = node["metadata"].get("labels") or {}
+    tolerations = pod["spec"].get("tolerations") or ()
+    cordon = {"key": UNSCHEDULABLE, "effect": "NoSchedule"}
+    cordoned = node["spec"].get("unschedulable") and cordons
+    if cordoned and not any(tolerates(one, cordon) for one in tolerations):
+        return "node(s) were unschedulable"
+    for taint in node["spec"].get("taints") or ():
+        if taint["key"] == UNSCHEDULABLE and not cordons:
+            continue
+        if taint["effect"] in _HARD and not any(tolerates(one, taint) for one in tolerations):
+            value = f": {taint['value']}" if taint.get("value") else ": "
+            return f"node(s) had untolerated taint {{{taint['key']}{value}}}"
+    selector = pod["spec"].get("nodeSelector") or {}
+    if any(labels.get(name) != value for name, value in selector.items()):
+        return "node(s) didn't match Pod's node affinity/selector"
+    if not _affine(pod, node, labels):
+        return "node(s) didn't match Pod's node affinity/selector"
+    return ""
+
+
+def _affine(pod: Json, node: Json, labels: Json) -> bool:
+    """Say whether a node is one of those that a pod's affinity demands."""
+    affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if not isinstance(required, dict):
+        return True
+    fields = {"metadata.name": node["metadata"]["name"]}
+    terms = [one for one in required.get("nodeSelectorTerms") or () if isinstance(one, dict)]
+    return any(
+        selects({"matchExpressions": term.get("matchExpressions") or []}, labels)
+        and selects({"matchExpressions": term.get("matchFields") or []}, fields)
+        for term in terms
+    )
+
+
+def tolerates(toleration: Json, taint: Json) -> bool:
+    """Say whether a toleration is about a taint."""
     if toleration.get("effect") not in {None, "", taint["effect"]}:
         return False
     if toleration.get("key") not in {None, "", taint["key"]}:

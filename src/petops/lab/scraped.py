@@ -7,6 +7,7 @@ has a seam where history ends.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,20 +20,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from petops.errors import SourceError
-from petops.lab.application_metrics import application_samples
+from petops.lab.application_metrics import application_samples, application_text
 from petops.lab.cadvisor import cadvisor_samples, resource_samples
 from petops.lab.exposition import CONTENT_TYPE, Labels, Sample, milliseconds, render
 from petops.lab.kube_state_metrics import kube_state_samples
+from petops.lab.kube_state_text import KubeStateText
 from petops.lab.node_exporter import kubelet_samples, node_samples
 from petops.lab.prometheus import Prometheus, ScrapeTarget
 from petops.lab.remote_write import Timeline, push
-from petops.lab.telemetry import Snapshot, Telemetry
+from petops.lab.telemetry import Snapshot, Snapshots, Telemetry
 from petops.ports import Clock
 
 HISTORY: Final = timedelta(hours=1)
 STEP: Final = timedelta(seconds=15)
 # Objects hardly move, and Prometheus looks five minutes back: every minute is enough for them.
 _OBJECTS_EVERY: Final = 4
+# How old a snapshot may be, of the time between two scrapes, so that all targets share it.
+_SHARED_RATIO: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,12 @@ class Exporter:
     path: str
     labels: Labels
     samples: Callable[[Snapshot], Iterable[Sample]]
+    text: Callable[[Snapshot], str] | None = None
+    """A faster way to write them, where there is one."""
+
+    def rendered(self, snapshot: Snapshot) -> str:
+        """Return what a scrape gets."""
+        return self.text(snapshot) if self.text else render(self.samples(snapshot))
 
     def target(self, address: str) -> ScrapeTarget:
         """Return it as Prometheus is told of it."""
@@ -55,6 +65,7 @@ class Exporter:
 
 def exporters(nodes: Iterable[str]) -> tuple[Exporter, ...]:
     """Return what is scraped in a cluster of these nodes."""
+    written = KubeStateText()
     return (
         *(each for node in nodes for each in _on_node(node)),
         Exporter(
@@ -62,12 +73,14 @@ def exporters(nodes: Iterable[str]) -> tuple[Exporter, ...]:
             path="/metrics/kube-state-metrics",
             labels=(("instance", "kube-state-metrics:8080"),),
             samples=lambda snapshot: kube_state_samples(snapshot.store.objects),
+            text=lambda snapshot: written.render(snapshot.store.objects),
         ),
         Exporter(
             job="application",
             path="/metrics/application",
             labels=(("instance", "application:8080"),),
             samples=lambda snapshot: application_samples(snapshot.traffic),
+            text=lambda snapshot: application_text(snapshot.traffic),
         ),
     )
 
@@ -103,12 +116,19 @@ def _on_node(node: str) -> tuple[Exporter, ...]:
     )
 
 
-def scrape_app(world: Telemetry, scraped: Iterable[Exporter]) -> Starlette:
-    """Return the application that serves all exporters."""
+def scrape_app(
+    world: Telemetry, scraped: Iterable[Exporter], *, every_seconds: float = 1.0
+) -> Starlette:
+    """Return the application that serves all exporters, each looked at `every_seconds`."""
+    snapshots = Snapshots(world, every_seconds * _SHARED_RATIO, time.monotonic)
 
     def route(exporter: Exporter) -> Route:
         async def answer(_: Request) -> Response:
-            text = render(exporter.samples(Snapshot.now(world)))
+            snapshot = snapshots.now()
+            if every_seconds > 1:  # it may be long: who watches meanwhile must not wait for it
+                text = await asyncio.to_thread(exporter.rendered, snapshot)
+            else:
+                text = exporter.rendered(snapshot)
             return Response(text, headers={"content-type": CONTENT_TYPE})
 
         return Route(exporter.path, answer)
@@ -116,10 +136,12 @@ def scrape_app(world: Telemetry, scraped: Iterable[Exporter]) -> Starlette:
     return Starlette(routes=[route(each) for each in scraped])
 
 
-async def history(world: Telemetry, scraped: Sequence[Exporter], until: datetime) -> Timeline:
-    """Return the hour before `until` as if it had been scraped every 15 seconds."""
+async def history(
+    world: Telemetry, scraped: Sequence[Exporter], until: datetime, lasts: timedelta = HISTORY
+) -> Timeline:
+    """Return what lies before `until` as if it had been scraped every 15 seconds."""
     timeline = Timeline()
-    steps = int(HISTORY / STEP)
+    steps = int(lasts / STEP)
     for step in range(steps):
         at = until - (steps - step) * STEP
         _add(timeline, Snapshot.past(world, at), scraped, at, all_jobs=step % _OBJECTS_EVERY == 0)

@@ -69,15 +69,18 @@ _TIME: Final = re.compile(
 )
 _TYPES: Final[Mapping[str, Type]] = {
     **_each(
-        "containerPort count deletionGracePeriodSeconds failureThreshold generation "
+        "activeDeadlineSeconds averageUtilization backoffLimit completions containerPort count "
+        "deletionGracePeriodSeconds failureThreshold generation "
         "gracePeriodSeconds initialDelaySeconds leaseDurationSeconds maxReplicas minReadySeconds "
-        "minReplicas periodSeconds progressDeadlineSeconds replicas restartCount "
+        "minReplicas parallelism partition periodSeconds progressDeadlineSeconds replicas "
+        "restartCount "
         "revisionHistoryLimit successThreshold terminationGracePeriodSeconds timeoutSeconds",
         _is_number,
         "int32",
     ),
     **_each(
-        "action address apiVersion component effect generateName host image imagePullPolicy key "
+        "action address priorityClassName schedule apiVersion component effect generateName "
+        "host image imagePullPolicy key "
         "kind message mountPath name namespace nodeName operator propagationPolicy reason "
         "resourceVersion restartPolicy schedulerName serviceAccountName type uid",
         _is_text,
@@ -90,11 +93,14 @@ _TYPES: Final[Mapping[str, Type]] = {
         _is_time,
         "v1.Time",
     ),
-    **_each("paused unschedulable", lambda value: isinstance(value, bool), "bool"),
-    **_each("annotations labels matchLabels nodeSelector", _is_map, "map[string]string"),
-    **_each("finalizers values", _are_texts, "[]string"),
     **_each(
-        "deleteOptions httpGet involvedObject lastState livenessProbe metadata preconditions "
+        "hostNetwork paused suspend unschedulable", lambda value: isinstance(value, bool), "bool"
+    ),
+    **_each("annotations labels matchLabels nodeSelector", _is_map, "map[string]string"),
+    **_each("args command finalizers values", _are_texts, "[]string"),
+    **_each(
+        "affinity deleteOptions httpGet jobTemplate nodeAffinity involvedObject lastState "
+        "livenessProbe metadata preconditions "
         "readinessProbe regarding resources rollingUpdate running scaleTargetRef selector source "
         "spec startupProbe state strategy template terminated waiting",
         _is_object,
@@ -119,6 +125,9 @@ _LISTS: Final[Mapping[str, tuple[str, ...]]] = {
     "imagePullSecrets": (),
     "initContainers": (),
     "matchExpressions": ("key", "operator"),
+    "matchFields": ("key", "operator"),
+    "metrics": (),
+    "nodeSelectorTerms": (),
     "ownerReferences": ("apiVersion", "kind", "name", "uid"),
     "ports": (),
     "secrets": (),
@@ -130,6 +139,44 @@ _LISTS: Final[Mapping[str, tuple[str, ...]]] = {
     "volumes": ("name",),
 }
 """Lists of objects, with what each of them must have."""
+
+
+def _are_rules(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, dict) and all(_are_texts(listed) for listed in one.values())
+        for one in value
+    )
+
+
+def _are_maps(value: object) -> bool:
+    return isinstance(value, list) and all(_is_map(one) for one in value)
+
+
+def _are_limits(value: object) -> bool:
+    limits = value.get("limits") if isinstance(value, dict) else None
+    return isinstance(limits, list) and all(
+        isinstance(one, dict)
+        and all(
+            _is_text(each) if name == "type" else _are_quantities(each)
+            for name, each in one.items()
+        )
+        for one in limits
+    )
+
+
+def _is_hard(value: object) -> bool:
+    return isinstance(value, dict) and _are_quantities(value.get("hard") or {})
+
+
+_OTHERWISE: Final[Mapping[str, Mapping[str, Callable[[Any], bool]]]] = {
+    "clusterrolebindings": {"roleRef": _is_map, "subjects": _are_maps},
+    "clusterroles": {"rules": _are_rules},
+    "limitranges": {"spec": _are_limits},
+    "resourcequotas": {"spec": _is_hard},
+    "rolebindings": {"roleRef": _is_map, "subjects": _are_maps},
+    "roles": {"rules": _are_rules},
+}
+"""Kinds whose fields mean something else than the same names elsewhere."""
 
 _UNREAD: Final = frozenset(("data", "stringData", "managedFields", "fieldsV1", "lastState"))
 
@@ -149,7 +196,10 @@ def wrong_shape(found: Json, resource: str) -> str | None:
     """Say which field has a type that it cannot have; None if none has."""
     if not isinstance(found.get("status", {}), dict):
         return _cannot(found["status"], "status", "object")
-    if resource == "limitranges":  # its `limits` is a list
+    if resource in _OTHERWISE:
+        for name, good in _OTHERWISE[resource].items():
+            if found.get(name) is not None and not good(found[name]):
+                return _cannot(found[name], name, "v1." + name)
         found = {"metadata": found.get("metadata")}
     return next(_wrong(found, ""), None)
 

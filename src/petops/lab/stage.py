@@ -12,9 +12,15 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from petops.lab.chance import Chance
-from petops.lab.store import ObjectStore
+from petops.lab.quantities import stamp
+from petops.lab.resources import stored
+from petops.lab.server_side_apply import Writer, note_update
+from petops.lab.store import Json, ObjectStore, Sign
 
 Action = Callable[[], None]
+
+CONTROLLERS = "kube-controller-manager"
+KUBELET = "kubelet"
 
 
 class Stage:
@@ -26,6 +32,23 @@ class Stage:
         self.store = ObjectStore(lambda: self.now, chance)
         self._due: list[tuple[datetime, int, Action]] = []
         self._order = count()
+        self.signs = True
+        """Whether the lab's own parts enter themselves into `managedFields`: it takes time."""
+
+    def sign(self, manager: str, resource: str, sub: str = "") -> Sign | None:
+        """Return what enters one of the lab's parts as the writer of an object."""
+        if not self.signs:
+            return None
+
+        def enter(before: Json | None, now: Json) -> None:
+            at, version = stamp(self.now), stored(resource).api_version
+            note_update(
+                before,
+                now,
+                Writer(manager=manager, at=at, api_version=version, subresource=sub),
+            )
+
+        return enter
 
     def at(self, when: datetime, action: Action) -> None:
         """Let `action` happen at a moment; at once in order where that has passed."""

@@ -68,15 +68,20 @@ class Change:
 
 
 Subscriber = Callable[[Change], None]
+Sign = Callable[[Json | None, Json], None]
+"""Enters into an object's new form who changed what of the old one."""
 
 
 def clone(value: Any) -> Any:
     """Return a deep copy of plain JSON; much faster than `copy.deepcopy`."""
     if isinstance(value, dict):
-        return {key: clone(item) for key, item in value.items()}
+        return {key: item if type(item) in _LEAVES else clone(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [clone(item) for item in value]
+        return [item if type(item) in _LEAVES else clone(item) for item in value]
     return value
+
+
+_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def key_of(found: Json) -> Key:
@@ -91,14 +96,16 @@ class ObjectStore:
     def __init__(self, now: Callable[[], datetime], chance: Chance | None = None) -> None:
         self._now = now
         self._chance = chance or Chance(0)
-        self._objects: dict[str, dict[Key, Json]] = {}
-        self._changes: deque[Change] = deque(maxlen=KEPT_CHANGES)
+        self._objects: dict[str, dict[str, dict[str, Json]]] = {}
+        self._changes: dict[str, deque[Change]] = {}
         self._subscribers: list[Subscriber] = []
         self._made = 0
         self._loaded = False
         self.version = FIRST_VERSION
         self.oldest = FIRST_VERSION
-        """Changes up to and including this version are no longer kept."""
+        """Changes up to and including this version are no longer kept of one resource or other."""
+        self._compacted: dict[str, int] = {}
+        self._compacted_all = FIRST_VERSION
 
     def get(self, resource: str, namespace: str, name: str) -> Json:
         """Return an object; raise NoSuchObjectError."""
@@ -109,17 +116,18 @@ class ObjectStore:
 
     def find(self, resource: str, namespace: str, name: str) -> Json | None:
         """Return an object, or None."""
-        return self._objects.get(resource, {}).get((namespace, name))
+        return self._objects.get(resource, {}).get(namespace, {}).get(name)
 
     def objects(self, resource: str, namespace: str = "") -> Iterator[Json]:
         """Return the objects of a resource, of one namespace or of all, in no order."""
-        for (place, _), found in list(self._objects.get(resource, {}).items()):
-            if not namespace or place == namespace:
-                yield found
+        places = self._objects.get(resource, {})
+        chosen = (places.get(namespace, {}),) if namespace else tuple(places.values())
+        for place in chosen:
+            yield from tuple(place.values())
 
     def resources(self) -> Iterable[str]:
         """Return the names of the resources that there are objects of."""
-        return tuple(name for name, found in self._objects.items() if found)
+        return tuple(name for name, found in self._objects.items() if any(found.values()))
 
     def create(self, resource: str, made: Json) -> Json:
         """Store a new object with uid, creationTimestamp and, where it has a spec, generation."""
@@ -127,7 +135,7 @@ class ObjectStore:
         metadata = made.setdefault("metadata", {})
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = self._generated(resource, metadata)
-        if key_of(made) in self._objects.get(resource, {}):
+        if self.find(resource, *key_of(made)) is not None:
             raise AlreadyThereError(metadata["name"])
         self._made += 1
         metadata.setdefault("uid", self._chance.uid("uid", resource, *key_of(made), self._made))
@@ -155,14 +163,24 @@ class ObjectStore:
         return self._write("MODIFIED", resource, before, now)
 
     def edit(
-        self, resource: str, namespace: str, name: str, change: Callable[[Json], None]
+        self,
+        resource: str,
+        namespace: str,
+        name: str,
+        change: Callable[[Json], None],
+        sign: Sign | None = None,
     ) -> Json | None:
-        """Let `change` write to a copy and store that; None if the object is gone."""
+        """Let `change` write to a copy and store that; None if the object is gone.
+
+        `sign` enters who changed what.
+        """
         before = self.find(resource, namespace, name)
         if before is None:
             return None
         now = clone(before)
         change(now)
+        if sign is not None:
+            sign(before, now)
         return self._replace(resource, before, now)
 
     def delete(self, resource: str, namespace: str, name: str) -> Json:
@@ -180,21 +198,25 @@ class ObjectStore:
 
     def changes_after(self, version: int, resource: str) -> list[Change]:
         """Return what was written after `version`, oldest first; raise CompactedError."""
-        if version < self.oldest:
-            raise CompactedError(f"too old resource version: {version} ({self.oldest})")
-        newer = takewhile(lambda one: one.version > version, reversed(self._changes))
-        return [one for one in newer if one.resource == resource][::-1]
+        oldest = max(self._compacted.get(resource, 0), self._compacted_all)
+        if version < oldest:
+            raise CompactedError(f"too old resource version: {version} ({oldest})")
+        changes = self._changes.get(resource, ())
+        return [*takewhile(lambda one: one.version > version, reversed(changes))][::-1]
 
     def load(self, resource: str, found: Iterable[Json], version: int) -> None:
         """Take recorded objects as they are; changes from before are not known."""
-        self._objects.setdefault(resource, {}).update({key_of(one): one for one in found})
+        for one in found:
+            namespace, name = key_of(one)
+            self._objects.setdefault(resource, {}).setdefault(namespace, {})[name] = one
         self.version = self.oldest = max(self.version if self._loaded else 0, version)
+        self._compacted_all = self.oldest
         self._loaded = True
 
     def compact(self) -> None:
         """Forget the changes up to now."""
         self._changes.clear()
-        self.oldest = self.version
+        self.oldest = self._compacted_all = self.version
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call `subscriber` after each write, until the function that is returned is called."""
@@ -210,15 +232,17 @@ class ObjectStore:
     ) -> Json:
         self.version += 1
         now["metadata"]["resourceVersion"] = str(self.version)
-        objects = self._objects.setdefault(resource, {})
+        namespace, name = key_of(now)
+        objects = self._objects.setdefault(resource, {}).setdefault(namespace, {})
         if kind == "DELETED":
-            del objects[key_of(now)]
+            del objects[name]
         else:
-            objects[key_of(now)] = now
+            objects[name] = now
         change = Change(kind=kind, resource=resource, version=self.version, before=before, now=now)
-        if len(self._changes) == KEPT_CHANGES:
-            self.oldest = self._changes[0].version
-        self._changes.append(change)
+        changes = self._changes.setdefault(resource, deque(maxlen=KEPT_CHANGES))
+        if len(changes) == KEPT_CHANGES:
+            self._compacted[resource] = self.oldest = changes[0].version
+        changes.append(change)
         for subscriber in tuple(self._subscribers):
             subscriber(change)
         return now
@@ -230,7 +254,7 @@ class ObjectStore:
             name = prefix + self._chance.suffix(
                 5, "name", resource, place, prefix, self._made, attempt
             )
-            if (place, name) not in self._objects.get(resource, {}):
+            if self.find(resource, place, name) is None:
                 return str(name)
             attempt += 1
 

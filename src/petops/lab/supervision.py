@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from petops.errors import PetopsError
-from petops.lab.children import beside, running_child, tail
+from petops.lab.children import beside, is_free, running_child, tail
 
 READY_SECONDS: Final = 20.0
 _PAUSE_SECONDS: Final = 0.5
@@ -29,6 +29,8 @@ class Program:
     log: Path
     made_ready: Callable[[], Awaitable[bool]]
     environment: Mapping[str, str] = field(default_factory=dict)
+    port: int = 0
+    """What it will listen on, if that is known: it is not started while another program does."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ async def kept_running(program: Program, on_restart: Told) -> AsyncIterator[Kept
 async def _keep(program: Program, kept: Kept, first: asyncio.Event, on_restart: Told) -> None:
     pause, why = _PAUSE_SECONDS, ""
     while True:
+        await _until_free(program, on_restart)
         async with running_child(program.command, program.log, program.environment) as process:
             kept.pid = process.pid
             if why:
@@ -72,6 +75,16 @@ async def _keep(program: Program, kept: Kept, first: asyncio.Event, on_restart: 
             kept.is_ready = False
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+async def _until_free(program: Program, tell: Told) -> None:
+    """Wait for a port that another program has taken, and say so once."""
+    told = False
+    while program.port and not is_free(program.port):
+        if not told:
+            tell(f"{program.name} waits: another program has its port {program.port}")
+            told = True
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def _became_ready(program: Program, process: Process) -> bool:

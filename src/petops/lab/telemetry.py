@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -44,6 +44,9 @@ class Snapshot:
     nodes: Sequence[NodeUsage]
     traffic: Sequence[ServiceTraffic]
     store: Objects
+    _by_node: dict[str, tuple[list[ContainerUsage], list[NodeUsage]]] = field(
+        default_factory=dict, repr=False
+    )
 
     def at(self, otherwise: datetime) -> datetime:
         """Return the moment that the nodes' figures are of."""
@@ -69,7 +72,26 @@ class Snapshot:
             store=world.store,
         )
 
-    def of_node(self, name: str) -> tuple[Iterable[ContainerUsage], Iterable[NodeUsage]]:
+    def of_node(self, name: str) -> tuple[Sequence[ContainerUsage], Sequence[NodeUsage]]:
         """Return what belongs to one node."""
-        usages = [usage for usage in self.usages if usage.node == name]
-        return usages, [node for node in self.nodes if node.node == name]
+        if not self._by_node:
+            for usage in self.usages:
+                self._by_node.setdefault(usage.node, ([], []))[0].append(usage)
+            for node in self.nodes:
+                self._by_node.setdefault(node.node, ([], []))[1].append(node)
+        return self._by_node.get(name, ((), ()))
+
+
+class Snapshots:
+    """The present, made anew only when the last one is older than `seconds` of the clock's time."""
+
+    def __init__(self, world: Telemetry, seconds: float, monotonic: Callable[[], float]) -> None:
+        self._world, self._seconds, self._monotonic = world, seconds, monotonic
+        self._made_at = -float("inf")
+        self._last: Snapshot | None = None
+
+    def now(self) -> Snapshot:
+        """Return a snapshot that is fresh enough."""
+        if self._last is None or self._monotonic() - self._made_at > self._seconds:
+            self._last, self._made_at = Snapshot.now(self._world), self._monotonic()
+        return self._last

@@ -1,4 +1,8 @@
-"""Requests: which pod behind a Service answers how many, how fast, with how many errors."""
+"""Requests: which pod behind a Service answers how many, how fast, with how many errors.
+
+How fast and how well follows from `answering`: a pod's own time, and what its calls take. The
+situations that requests were counted by are kept for a while, so that traces can be made of them.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,22 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Final
 
+from petops.lab.answering import Answer, Answering, Situation, own_seconds, situation
+from petops.lab.call_paths import requests_for_each, with_copies
 from petops.lab.endpoints import Endpoints
 from petops.lab.pod_facts import is_active
 from petops.lab.runs import Run
 from petops.lab.stage import Stage
 from petops.lab.store import Change, Json, key_of
-from petops.lab.usage import DURATION_BUCKETS, ServiceTraffic
+from petops.lab.usage import ServiceTraffic
 
 KEPT: Final = timedelta(hours=3)
+SITUATIONS_KEPT: Final = timedelta(hours=1)
 SOURCE_VARIABLE: Final = "REQUESTS_PER_SECOND"
-_SPREAD: Final = 0.55
+_FRESH_SECONDS: Final = 5.0
+_PODS_A_SECOND: Final = 50.0
 _SLOW_SWING, _SLOW_SECONDS = 0.15, 1800.0
 _FAST_SWING, _FAST_SECONDS = 0.06, 47.0
 _RECEIVED_BYTES, _SENT_BYTES = 900, 4200
@@ -44,6 +51,30 @@ class Traffic:
         self._behind: list[tuple[str, list[str]]] | None = None
         stage.store.subscribe(self._changed)
         self._kept: deque[tuple[datetime, tuple[ServiceTraffic, ...]]] = deque()
+        self._routes = with_copies(shares)
+        self._on_routes = frozenset(requests_for_each(self._routes))
+        self._situations: deque[Situation] = deque()
+        self._ready: tuple[str, ...] = ()
+        self._looked = stage.now
+
+    @property
+    def settled(self) -> datetime:
+        """The moment up to which requests have arrived."""
+        return self._settled
+
+    @property
+    def situations(self) -> Sequence[Situation]:
+        """How requests were answered in the last hour, oldest first."""
+        return self._situations
+
+    def rate(self, at: datetime) -> float:
+        """Return how many requests a second the front got at a moment."""
+        found = bisect_right(self._situations, at, key=lambda one: one.since)
+        sent = self._situations[max(found - 1, 0)].sent_per_second if self._situations else 0.0
+        seconds, phase = at.timestamp(), 6.3 * self._stage.chance.unit("traffic")
+        slow = _SLOW_SWING * math.sin(seconds / _SLOW_SECONDS + phase)
+        fast = _FAST_SWING * math.sin(seconds / _FAST_SECONDS + 2 * phase)
+        return sent * (1 + slow + fast)
 
     def settle(self, *, unless_within: timedelta = timedelta()) -> None:
         """Let arrive what has come since the last call, unless that was just now."""
@@ -53,27 +84,36 @@ class Traffic:
         self._settled = now
         runs = list(self._runs())
         sent = self._sent(runs, before, now)
-        for service, behind in self._services(runs):
-            ready = [run for run in behind if run.ready]
-            for run in ready:
-                self._answer(run, sent * self._shares.get(service, 0.0) / len(ready))
+        answers = self._situation(runs, before).answers
+        for run in runs:
+            if answer := answers.get(run.container_id):
+                requests = sent * answer.requests
+                self._new[run.container_id] = self._new.get(run.container_id, 0.0) + requests
+                _count(run, requests, answer)
 
     def taken(self, run: Run) -> float:
         """Return, once, how many requests a run answered since this was asked last."""
         return self._new.pop(run.container_id, 0.0)
 
-    def mean_rate(self, run: Run) -> float:
-        """Return the requests a second that a run gets when all is well."""
+    def mean_rates(self) -> Mapping[str, float]:
+        """Return the requests a second that each run gets when all is well, by container id."""
         runs = list(self._runs())
+        generated, rates = self._generated(runs), dict[str, float]()
         for service, behind in self._services(runs):
-            if run in behind:
-                rate = self._generated(runs) * self._shares.get(service, 0.0)
-                return rate / max(sum(one.ready for one in behind), 1)
-        return 0.0
+            rate = generated * self._shares.get(service, 0.0)
+            each = rate / max(sum(one.ready for one in behind), 1)
+            for run in behind:
+                rates.setdefault(run.container_id, each)
+        return rates
 
-    def credit(self, run: Run, requests: float, error_ratio: float, age: float) -> None:
-        """Count requests for a run as answered long ago."""
-        self._count(run, requests, error_ratio, run.behaviour.latency_seconds(age))
+    def credit(self, requests: Mapping[str, float]) -> None:
+        """Count requests, by container id, as answered long ago: as they would be answered now."""
+        runs = list(self._runs())
+        answers = self._situation(runs, self._settled).answers
+        for run in runs:
+            answer, count = answers.get(run.container_id), requests.get(run.container_id)
+            if answer and count:
+                _count(run, count, answer)
 
     def now(self) -> Sequence[ServiceTraffic]:
         """Return what each pod of each service has answered."""
@@ -93,10 +133,10 @@ class Traffic:
         for _, row in self._kept:
             yield from row
 
-    def keep(self) -> None:
-        """Remember what it is now."""
+    def keep(self, kept: timedelta = KEPT) -> None:
+        """Remember what it is now, and forget what is older than `kept`."""
         self._kept.append((self._stage.now, tuple(self.now())))
-        while self._kept[0][0] < self._stage.now - KEPT:
+        while self._kept[0][0] < self._stage.now - kept:
             self._kept.popleft()
 
     def _services(self, runs: Sequence[Run]) -> Iterator[tuple[str, list[Run]]]:
@@ -133,21 +173,38 @@ class Traffic:
 
         return self._generated(runs) * (integral(high) - integral(low))
 
-    def _answer(self, run: Run, requests: float) -> None:
-        age = run.age(self._stage.now)
-        self._new[run.container_id] = self._new.get(run.container_id, 0.0) + requests
-        self._count(
-            run, requests, run.behaviour.error_ratio(age), run.behaviour.latency_seconds(age)
-        )
+    def _situation(self, runs: Sequence[Run], since: datetime) -> Situation:
+        """Return how requests are answered from `since` on; it is worked out anew when it moves."""
+        now = self._stage.now
+        services = list(self._services(runs))
+        ready = tuple(run.container_id for _, behind in services for run in behind if run.ready)
+        fresh = max(_FRESH_SECONDS, len(ready) / _PODS_A_SECOND)
+        moved = (now - self._looked).total_seconds() >= fresh
+        if self._situations and ready == self._ready and not moved:
+            return self._situations[-1]
+        self._ready, self._looked = ready, now
+        rate = self._generated(runs)
+        behind = {
+            service: self._answering([run for run in found if run.ready], rate * share)
+            for service, found in services
+            if (share := self._shares.get(service, 0.0))
+        }
+        alone = {name: self._shares[name] for name in behind if name not in self._on_routes}
+        self._situations.append(situation(since, rate, behind, self._routes, alone))
+        while len(self._situations) > 1 and self._situations[1].since < now - SITUATIONS_KEPT:
+            self._situations.popleft()
+        return self._situations[-1]
 
-    def _count(self, run: Run, requests: float, error_ratio: float, median: float) -> None:
-        run.requests += requests
-        run.errors += requests * error_ratio
-        run.duration_seconds += requests * median * math.exp(_SPREAD**2 / 2)
-        run.network.received += requests * _RECEIVED_BYTES
-        run.network.sent += requests * _SENT_BYTES
-        for position, ratio in enumerate(_distribution(round(median, 4))):
-            run.durations[position] += requests * ratio
+    def _answering(self, ready: Sequence[Run], rate: float) -> tuple[Answering, ...]:
+        now = self._stage.now
+        return tuple(
+            Answering(
+                run=run,
+                own_seconds=own_seconds(run, rate / len(ready), now),
+                error_ratio=run.behaviour.error_ratio(run.age(now)),
+            )
+            for run in ready
+        )
 
     def _shown(self, service: str, run: Run) -> ServiceTraffic:
         total = int(run.requests)
@@ -165,9 +222,11 @@ class Traffic:
         )
 
 
-@lru_cache(maxsize=1024)
-def _distribution(median: float) -> tuple[float, ...]:
-    """Return the share of durations up to each bucket's bound, log-normal around a median."""
-    width = _SPREAD * math.sqrt(2)
-    logs = (math.log(bound / max(median, 1e-4)) for bound in DURATION_BUCKETS)
-    return tuple(0.5 * (1 + math.erf(one / width)) for one in logs)
+def _count(run: Run, requests: float, answer: Answer) -> None:
+    run.requests += requests
+    run.errors += requests * answer.error_ratio
+    run.duration_seconds += requests * answer.mean_seconds
+    run.network.received += requests * _RECEIVED_BYTES
+    run.network.sent += requests * _SENT_BYTES
+    for position, ratio in enumerate(answer.cumulative):
+        run.durations[position] += requests * ratio

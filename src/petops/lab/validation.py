@@ -7,10 +7,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from petops.lab.defaults import quality_of_service
 from petops.lab.kubernetes_status import Cause
 from petops.lab.quantities import quantity
 from petops.lab.selectors import selects
 from petops.lab.store import Json
+from petops.lab.validation_batch import autoscaler, cron_job, job, restarts_always
 
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _MICRO_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
@@ -55,9 +57,24 @@ def _deployment(before: Json | None, now: Json) -> Iterator[Cause]:
     yield from _replicas(spec)
     yield from _selector(spec)
     yield from _template(spec, "spec.template.spec")
+    yield from restarts_always(spec)
     if before is not None and before["spec"]["selector"] != spec.get("selector"):
         shown = _go_selector(spec.get("selector") or {})
         yield Cause("spec.selector", f"Invalid value: {shown}: field is immutable")
+
+
+def _daemon_set(before: Json | None, now: Json) -> Iterator[Cause]:
+    yield from _selector(now["spec"])
+    yield from _template(now["spec"], "spec.template.spec")
+    yield from restarts_always(now["spec"])
+
+
+def _job(before: Json | None, now: Json) -> Iterator[Cause]:
+    yield from job(now["spec"], _template, "spec")
+
+
+def _cron_job(before: Json | None, now: Json) -> Iterator[Cause]:
+    yield from cron_job(now["spec"], _template)
 
 
 def _replicas(spec: Json) -> Iterator[Cause]:
@@ -158,6 +175,24 @@ def _pod(before: Json | None, now: Json) -> Iterator[Cause]:
         )
 
 
+def _resized(before: Json | None, now: Json) -> Iterator[Cause]:
+    """Through `pods/resize` only CPU and memory of containers may change, and not their class."""
+    yield from _containers(now["spec"], "spec")
+    if before is None:
+        return
+    kept = [{k: v for k, v in one.items() if k != "resources"} for one in now["spec"]["containers"]]
+    were = [
+        {k: v for k, v in one.items() if k != "resources"} for one in before["spec"]["containers"]
+    ]
+    if {**now["spec"], "containers": kept} != {**before["spec"], "containers": were}:
+        text = "Forbidden: only cpu and memory resources are mutable"
+        yield Cause("spec", text, "FieldValueForbidden")
+    was, will = quality_of_service(before["spec"]), quality_of_service(now["spec"])
+    if was != will:
+        text = "Invalid value: Pod QOS Class may not change as a result of resizing"
+        yield Cause("metadata", text)
+
+
 def _frozen(spec: Json) -> Json:
     kept = {name: value for name, value in spec.items() if name not in _POD_MAY_CHANGE}
     kept["containers"] = [
@@ -193,8 +228,13 @@ def _budget(before: Json | None, now: Json) -> Iterator[Cause]:
 
 
 _CHECKERS: Final[Mapping[str, Callable[[Json | None, Json], Iterator[Cause]]]] = {
+    "cronjobs": _cron_job,
+    "daemonsets": _daemon_set,
     "deployments": _deployment,
+    "horizontalpodautoscalers": autoscaler,
+    "jobs": _job,
     "pods": _pod,
+    "pods/resize": _resized,
     "poddisruptionbudgets": _budget,
     "replicasets": _deployment,
     "services": _service,

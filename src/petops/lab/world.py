@@ -18,6 +18,7 @@ from petops.domain.subject import ClusterName
 from petops.errors import PetopsError
 from petops.lab import application
 from petops.lab.application_nodes import nodes
+from petops.lab.application_size import Scale
 from petops.lab.chance import Chance
 from petops.lab.controllers import Controllers
 from petops.lab.event_recorder import EventRecorder
@@ -25,7 +26,10 @@ from petops.lab.kubelet import Kubelet
 from petops.lab.kubernetes_api import KubernetesApi
 from petops.lab.kubernetes_request import ApiAnswer, ApiRequest
 from petops.lab.metering import Meter
+from petops.lab.node_heartbeats import KUBELET_ANNOTATION, STOPPED
+from petops.lab.node_memory import NodeRules
 from petops.lab.programs import Behaviours
+from petops.lab.resource_metrics import ResourceMetrics
 from petops.lab.resources import of_kind
 from petops.lab.stage import Stage
 from petops.lab.store import Json, ObjectStore
@@ -34,7 +38,6 @@ from petops.lab.usage import ContainerUsage, NodeUsage, ServiceTraffic
 from petops.ports import Clock
 
 CLUSTER: Final = ClusterName(name="petops-lab", account="111122223333", region="us-east-1")
-HISTORY: Final = timedelta(hours=1)
 
 _LONGEST_NAP_SECONDS: Final = 0.25
 _MARGIN: Final = timedelta(seconds=30)
@@ -52,21 +55,25 @@ class World:
         behaviours: Behaviours | None = None,
         cluster: ClusterName = CLUSTER,
         *,
-        history: timedelta = HISTORY,
+        history: timedelta | None = None,
+        rules: NodeRules | None = None,
+        size: int = 1,
     ) -> None:
         self._clock = clock
         self.cluster = cluster
         self.start = clock.now()
         chance = Chance(seed)
-        applied = application.history(self.start, cluster)
+        self.scale = Scale(copies=size)
+        history = self.scale.history if history is None else history
+        applied = self.scale.applied(self.start, cluster)
         first = min(self.start - history - _MARGIN, applied[0][0]) - timedelta(hours=2)
         self._stage = Stage(first, chance)
+        self._stage.signs = self.scale.is_small
         events = EventRecorder(self._stage)
-        self._kubelet = Kubelet(self._stage, events, behaviours or {}, self._settle)
+        self._kubelet = Kubelet(self._stage, events, behaviours or {}, self._settle, rules)
         self._controllers = Controllers(self._stage, events)
         endpoints = self._controllers.endpoints
-        shares = application.REQUESTS_FOR_EACH
-        self._traffic = Traffic(self._stage, endpoints, self._kubelet.runs, shares)
+        self._traffic = Traffic(self._stage, endpoints, self._kubelet.runs, self.scale.shares)
         self._meter: Meter | None = None
         self.api = KubernetesApi(
             self._stage.store,
@@ -125,6 +132,26 @@ class World:
                 self._apply(document, namespace)
         self.step()
 
+    def stop_kubelet(self, node: str) -> None:
+        """Let a node's kubelet fall silent, as if it had crashed; its programs run on."""
+        self._annotate_node(node, STOPPED)
+
+    def start_kubelet(self, node: str) -> None:
+        """Let a kubelet come back that was stopped."""
+        self._annotate_node(node, None)
+
+    def _annotate_node(self, node: str, value: str | None) -> None:
+        self.step()
+
+        def annotate(found: Json) -> None:
+            annotations = found["metadata"].setdefault("annotations", {})
+            annotations.pop(KUBELET_ANNOTATION, None)
+            if value is not None:
+                annotations[KUBELET_ANNOTATION] = value
+
+        if self.store.edit("nodes", "", node, annotate) is None:
+            raise PetopsError(f"the lab has no node {node}")
+
     def usage(self) -> Sequence[ContainerUsage]:
         """Return the samples of the containers that live, each as old as cAdvisor's would be."""
         self.step()
@@ -146,6 +173,16 @@ class World:
     def traffic_rows(self) -> Iterable[ServiceTraffic]:
         """Return all that is kept of `traffic_history`, oldest first."""
         return self._traffic.rows()
+
+    @property
+    def chance(self) -> Chance:
+        """The seed's draws."""
+        return self._stage.chance
+
+    @property
+    def requests(self) -> Traffic:
+        """How requests are answered: what traces are made of."""
+        return self._traffic
 
     def nodes_usage(self) -> Sequence[NodeUsage]:
         """Return what each node uses."""
@@ -169,7 +206,8 @@ class World:
 
     def _live(self, applied: Sequence[tuple[datetime, Json]], history: timedelta) -> None:
         """Live through what was applied in the past, and measure the last stretch of it."""
-        for node in nodes(self.cluster, self.start):
+        count, large = self.scale.nodes, self.scale.has_large_nodes
+        for node in nodes(self.cluster, self.start, count, large=large):
             self.store.create("nodes", node)
         for document in application.surroundings():
             self._apply(document, "")
@@ -179,10 +217,15 @@ class World:
             self._apply(document, application.NAMESPACE)
         self._stage.advance(max(measured, self._stage.now))
         self._traffic.settle()
-        self._meter = Meter(self._stage, self._kubelet, self._traffic)
+        self._meter = Meter(self._stage, self._kubelet, self._traffic, self.scale.kept)
         self._meter.begin()
+        self._kubelet.begin()
+        self.metrics = ResourceMetrics(self.store, self._meter)
+        self.api.metrics = self.metrics
+        self._controllers.begin(self.metrics.by_pod)
         self._stage.advance(self.start)
         self.store.compact()
+        self.api.prepare_lists()
 
     def _apply(self, document: Json, namespace: str) -> None:
         resource = of_kind(str(document.get("apiVersion")), str(document.get("kind")))

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from petops.lab.programs import Behaviours
-from petops.scenarios import memory_leak
+from petops.scenarios import cpu_throttling, memory_leak, node_pressure
 from petops.scenarios.base import Scenario
 
 CATALOGUE: Final[Mapping[str, Scenario]] = {
-    scenario.name: scenario for scenario in (memory_leak.SCENARIO,)
+    scenario.name: scenario
+    for scenario in (memory_leak.SCENARIO, cpu_throttling.SCENARIO, node_pressure.SCENARIO)
 }
 
 BEHAVIOURS: Final[Behaviours] = {

@@ -22,8 +22,8 @@ DEFAULT_TTL: Final = timedelta(minutes=10)
 class Scenario:
     """One fault. `text` is its manifest as it stands, good for `kubectl apply -f` on any cluster.
 
-    `behaviour` is what the manifest's program does where it is simulated; it reads the same
-    environment.
+    `service` is the Service that it stands behind, empty for a fault of a node. `behaviour` is what
+    the manifest's program does where it is simulated; it reads the same environment.
     """
 
     name: str
@@ -33,6 +33,11 @@ class Scenario:
     text: str
     remedy: str = ""
     behaviour: BehaviourOf = ordinary
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that its objects are in."""
+        return str(self.documents()[0]["metadata"]["namespace"])
 
     def documents(
         self, *, now: datetime | None = None, ttl: timedelta = DEFAULT_TTL

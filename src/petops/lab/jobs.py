@@ -1,0 +1,234 @@
+"""The controllers of Jobs and CronJobs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from petops.lab.event_recorder import EventRecorder
+from petops.lab.pod_creation import PodCreation
+from petops.lab.pod_facts import condition, is_active, is_ready
+from petops.lab.quantities import moment, stamp
+from petops.lab.quotas import ForbiddenError
+from petops.lab.replica_sets import EndPod
+from petops.lab.stage import Stage
+from petops.lab.store import Json, key_of
+
+COMPONENT: Final = "job-controller"
+_FIRST_WAIT_SECONDS: Final = 10.0
+_LONGEST_WAIT_SECONDS: Final = 600.0
+_LIMIT: Final = "BackoffLimitExceeded"
+_LATE: Final = "DeadlineExceeded"
+_WHY: Final = {
+    _LIMIT: "Job has reached the specified backoff limit",
+    _LATE: "Job was active longer than specified deadline",
+}
+
+
+class Jobs:
+    """Runs pods until enough of them have succeeded, or too many have failed."""
+
+    def __init__(self, stage: Stage, events: EventRecorder, end_pod: EndPod) -> None:
+        self._stage, self._events, self._end_pod = stage, events, end_pod
+        self._pods = PodCreation(stage, events)
+        self._due: set[tuple[str, str, float]] = set()
+
+    def reconcile(self, namespace: str, name: str) -> None:
+        """Move one Job a step on."""
+        job = self._stage.store.find("jobs", namespace, name)
+        if job is None or "deletionTimestamp" in job["metadata"] or _is_over(job):
+            return
+        pods = self._pods.pods_of(job)
+        active = [pod for pod in pods if is_active(pod)]
+        done = sum(pod["status"].get("phase") == "Succeeded" for pod in pods)
+        failed = [pod for pod in pods if pod["status"].get("phase") == "Failed"]
+        wanted = job["spec"].get("completions", 1)
+        reason = self._failure(job, failed, active)
+        if reason:
+            for pod in active:
+                self._end_pod(pod)
+            self._write(job, [], done, len(failed) + len(active), reason)
+            self._events.controller(COMPONENT, "jobs", job, reason, _WHY[reason], warning=True)
+            return
+        if done >= wanted:
+            self._write(job, active, done, len(failed), "Complete")
+            self._events.controller(COMPONENT, "jobs", job, "Completed", "Job completed")
+            return
+        if not job["spec"].get("suspend"):
+            active += self._filled(job, failed, len(active), wanted - done)
+        self._write(job, active, done, len(failed), "")
+
+    def _filled(self, job: Json, failed: list[Json], active: int, left: int) -> list[Json]:
+        """Make the pods that are missing, after a pause if the last one failed."""
+        missing = min(job["spec"].get("parallelism", 1), left) - active
+        if missing <= 0:
+            return []
+        if failed:
+            wait = min(_FIRST_WAIT_SECONDS * 2 ** (len(failed) - 1), _LONGEST_WAIT_SECONDS)
+            last = max(moment(_ended(pod, stamp(self._stage.now))) for pod in failed)
+            rest = (last + timedelta(seconds=wait) - self._stage.now).total_seconds()
+            if rest > 0:
+                self._again(job, rest)
+                return []
+        uid, name = job["metadata"]["uid"], job["metadata"]["name"]
+        labels = {
+            "batch.kubernetes.io/controller-uid": uid,
+            "batch.kubernetes.io/job-name": name,
+            "controller-uid": uid,
+            "job-name": name,
+        }
+        try:
+            return [
+                self._pods.create(COMPONENT, "jobs", job, pod={"labels": labels})
+                for _ in range(missing)
+            ]
+        except ForbiddenError:
+            self._again(job, _FIRST_WAIT_SECONDS)
+            return []
+
+    def _failure(self, job: Json, failed: list[Json], active: list[Json]) -> str:
+        restarts = sum(
+            one["restartCount"]
+            for pod in active
+            for one in pod["status"].get("containerStatuses") or ()
+        )
+        if len(failed) + restarts > job["spec"].get("backoffLimit", 6):
+            return _LIMIT
+        seconds = job["spec"].get("activeDeadlineSeconds")
+        started = (job.get("status") or {}).get("startTime")
+        if seconds is not None and started:
+            rest = (moment(started) + timedelta(seconds=seconds) - self._stage.now).total_seconds()
+            if rest <= 0:
+                return _LATE
+            self._again(job, rest)
+        return ""
+
+    def _again(self, job: Json, seconds: float) -> None:
+        key = key_of(job)
+        due = (*key, round((self._stage.now + timedelta(seconds=seconds)).timestamp(), 1))
+        if due in self._due:
+            return
+        self._due.add(due)
+
+        def run() -> None:
+            self._due.discard(due)
+            self.reconcile(*key)
+
+        self._stage.after(seconds, run)
+
+    def _write(self, job: Json, active: list[Json], done: int, failed: int, ends: str) -> None:
+        at = stamp(self._stage.now)
+        before = job.get("status") or {}
+        status: Json = {"startTime": before.get("startTime", at)}
+        counts = {
+            "active": len(active),
+            "ready": sum(map(is_ready, active)),
+            "succeeded": done,
+            "failed": failed,
+            "terminating": 0,
+        }
+        always = {"ready", "terminating"}
+        status |= {name: count for name, count in counts.items() if count or name in always}
+        status["uncountedTerminatedPods"] = {}
+        if ends == "Complete":
+            status["completionTime"] = at
+            text = "Reached expected number of succeeded pods"
+            status["conditions"] = [
+                _condition(kind, "CompletionsReached", text, at)
+                for kind in ("SuccessCriteriaMet", "Complete")
+            ]
+        elif ends:
+            status["conditions"] = [
+                _condition(kind, ends, _WHY[ends], at) for kind in ("FailureTarget", "Failed")
+            ]
+        self._stage.store.edit("jobs", *key_of(job), lambda one: one.__setitem__("status", status))
+
+
+class CronJobs:
+    """Starts Jobs by the clock: `*/N * * * *` and plain minutes are what the lab reads."""
+
+    def __init__(self, stage: Stage, events: EventRecorder) -> None:
+        self._stage, self._events = stage, events
+        self._waiting: set[tuple[str, str]] = set()
+
+    def reconcile(self, namespace: str, name: str) -> None:
+        """Wait for a CronJob's next minute."""
+        key = (namespace, name)
+        if self._stage.store.find("cronjobs", *key) is None or key in self._waiting:
+            return
+        self._waiting.add(key)
+        now = self._stage.now
+        minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        self._stage.at(minute, lambda: self._due(key))
+
+    def _due(self, key: tuple[str, str]) -> None:
+        self._waiting.discard(key)
+        found = self._stage.store.find("cronjobs", *key)
+        if found is None:
+            return
+        if not found["spec"].get("suspend") and _matches(found, self._stage.now.minute):
+            self._start(found)
+        self.reconcile(*key)
+
+    def _start(self, found: Json) -> None:
+        template = found["spec"].get("jobTemplate") or {}
+        owner = {
+            "apiVersion": "batch/v1",
+            "kind": "CronJob",
+            "name": found["metadata"]["name"],
+            "uid": found["metadata"]["uid"],
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+        minutes = int(self._stage.now.timestamp() // 60)
+        name = f"{found['metadata']['name']}-{minutes}"
+        namespace = found["metadata"]["namespace"]
+        if self._stage.store.find("jobs", namespace, name) is not None:
+            return
+        kept = template.get("metadata") or {}
+        metadata = {**kept, "name": name, "namespace": namespace, "ownerReferences": [owner]}
+        self._stage.store.create("jobs", {"metadata": metadata, "spec": template.get("spec") or {}})
+        text = f"Created job {name}"
+        self._events.controller("cronjob-controller", "cronjobs", found, "SuccessfulCreate", text)
+        at = stamp(self._stage.now)
+        self._stage.store.edit(
+            "cronjobs",
+            *key_of(found),
+            lambda one: one.setdefault("status", {}).update(lastScheduleTime=at),
+        )
+
+
+def _matches(found: Json, minute: int) -> bool:
+    first = str(found["spec"].get("schedule", "")).split(" ")[0]
+    if first == "*":
+        return True
+    if first.startswith("*/") and first[2:].isdecimal() and int(first[2:]):
+        return minute % int(first[2:]) == 0
+    return first.isdecimal() and int(first) == minute
+
+
+def _is_over(job: Json) -> bool:
+    return any(
+        (found := condition(job, kind)) is not None and found["status"] == "True"
+        for kind in ("Complete", "Failed")
+    )
+
+
+def _ended(pod: Json, otherwise: str) -> str:
+    ends = [
+        str(one["state"]["terminated"]["finishedAt"])
+        for one in pod["status"].get("containerStatuses") or ()
+        if (one.get("state") or {}).get("terminated", {}).get("finishedAt")
+    ]
+    return max(ends, default=otherwise)
+
+
+def _condition(kind: str, reason: str, message: str, at: str) -> Json:
+    return {
+        "type": kind,
+        "status": "True",
+        "lastProbeTime": at,
+        "lastTransitionTime": at,
+        "reason": reason,
+        "message": message,
+    }

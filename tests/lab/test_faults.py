@@ -1,0 +1,214 @@
+"""Throttling and node pressure in the lab, as everybody sees them; compared with recordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from petops.lab.node_memory import NodeRules
+from petops.lab.quantities import moment
+from petops.lab.world import World
+from petops.scenarios import BEHAVIOURS, CATALOGUE
+from tests.lab.hand_clock import DEPLOYMENTS, PODS, Lab
+
+RECORDINGS = Path(__file__).parent.parent / "recordings"
+NODES = "/api/v1/nodes"
+EVENTS = "/api/v1/events"
+TAINT = "node.kubernetes.io/memory-pressure"
+
+
+class Faulty(Lab):
+    """A lab with a fault in it, whose nodes recover soon."""
+
+    def __init__(self, scenario: str, *, transition: float = 30.0) -> None:
+        super().__init__()
+        rules = NodeRules(transition_seconds=transition)
+        self.world = World(self.clock, behaviours=BEHAVIOURS, rules=rules)
+        self.world.apply(CATALOGUE[scenario].documents(now=self.clock.now()))
+
+    def events(self, reason: str) -> list[Any]:
+        return list(self.get(f"{EVENTS}?fieldSelector=reason={reason}")["items"])
+
+    def pressed(self) -> list[Any]:
+        return [
+            node
+            for node in self.get(NODES)["items"]
+            for one in node["status"]["conditions"]
+            if one["type"] == "MemoryPressure" and one["status"] == "True"
+        ]
+
+
+def mean_seconds(lab: Lab, pod_part: str, seconds: float = 60) -> float:
+    """How long requests took a pod in the next while, by its own histogram."""
+    before = {one.pod: one for one in lab.world.traffic()}
+    lab.pass_seconds(seconds)
+    (now,) = [one for one in lab.world.traffic() if pod_part in one.pod]
+    was = before[now.pod]
+    count = now.requests_total - was.requests_total
+    return (now.duration_seconds_sum - was.duration_seconds_sum) / count
+
+
+def test_a_throttled_pod_stands_at_its_limit_and_answers_slowly() -> None:
+    lab = Faulty("cpu-throttling")
+    lab.pass_seconds(60)
+    before = {one.pod: one for one in lab.world.usage()}
+    slow = mean_seconds(lab, "-burn-")
+    (now,) = [one for one in lab.world.usage() if "-burn-" in one.pod]
+    was = before[now.pod]
+    seconds = (now.sampled_at - was.sampled_at).total_seconds()
+    cores = (now.cpu_seconds_total - was.cpu_seconds_total) / seconds
+    assert cores == pytest.approx(now.cpu_limit_cores or 0, rel=0.02)
+    periods = now.cfs_periods_total - was.cfs_periods_total
+    assert (now.cfs_throttled_periods_total - was.cfs_throttled_periods_total) / periods > 0.9
+    assert now.cfs_throttled_seconds_total > was.cfs_throttled_seconds_total
+    calm = lab.pods("payforadoption-go")[0]["metadata"]["name"]
+    assert slow > 10 * mean_seconds(lab, calm)
+
+
+def test_a_higher_limit_heals_it_in_place_too() -> None:
+    lab = Faulty("cpu-throttling")
+    lab.pass_seconds(60)
+    slow = mean_seconds(lab, "-burn-")
+    (pod,) = lab.pods("payforadoption-go", "injector")
+    name = pod["metadata"]["name"]
+    container = {"name": "payforadoption-go", "resources": {"limits": {"cpu": "400m"}}}
+    lab.patch(
+        f"{PODS}/{name}/resize",
+        {"spec": {"containers": [container]}},
+        "application/strategic-merge-patch+json",
+    )
+    lab.pass_seconds(15)
+    (now,) = lab.pods("payforadoption-go", "injector")
+    (status,) = now["status"]["containerStatuses"]
+    assert now["metadata"]["name"] == name
+    assert (status["restartCount"], status["resources"]["limits"]["cpu"]) == (0, "400m")
+    assert mean_seconds(lab, "-burn-") < slow / 5
+
+
+def test_throttling_ends_with_its_time_limit() -> None:
+    lab = Faulty("cpu-throttling")
+    lab.pass_seconds(620)
+    assert mean_seconds(lab, "-burn-") < 0.2
+
+
+def test_pressure_is_seen_as_it_was_recorded() -> None:
+    lab = Faulty("node-pressure")
+    lab.pass_seconds(75)
+    (node,) = lab.pressed()
+    name = node["metadata"]["name"]
+    assert {"key": TAINT, "effect": "NoSchedule"}.items() <= node["spec"]["taints"][0].items()
+    (met,) = lab.events("EvictionThresholdMet")
+    assert met["involvedObject"] == {"kind": "Node", "name": name, "uid": name}
+    assert met["metadata"]["namespace"] == "default"
+    recorded = json.loads((RECORDINGS / "memory-pressure-after" / "pods.json").read_text())
+    expected = next(one for one in recorded["items"] if one["status"].get("reason") == "Evicted")[
+        "status"
+    ]
+    failed = next(
+        pod for pod in lab.get(PODS)["items"] if pod["status"].get("reason") == "Evicted"
+    )["status"]
+    assert [(one["type"], one["status"], one.get("reason")) for one in failed["conditions"]] == [
+        (one["type"], one["status"], one.get("reason")) for one in expected["conditions"]
+    ]
+    assert set(failed) == set(expected)
+    (status,), (was,) = failed["containerStatuses"], expected["containerStatuses"]
+    assert set(status) == set(was)
+    assert status["state"]["terminated"].keys() == was["state"]["terminated"].keys()
+    assert (status["state"]["terminated"]["reason"]) == "Error"
+    start, middle, end = failed["message"].split(". ", 2)
+    assert start == "The node was low on resource: memory"
+    assert middle.startswith("Threshold quantity: 100Mi, available: ")
+    assert end.endswith("Ki, request is 64Mi, has larger consumption of memory. ")
+    (event,) = lab.events("Evicted")
+    annotations = event["metadata"]["annotations"]
+    assert set(annotations) == {
+        "offending_containers",
+        "offending_containers_usage",
+        "starved_resource",
+    }
+    usage = next(one for one in lab.world.nodes_usage() if one.node == name)
+    assert usage.evictions_total == 1
+
+
+def test_pressure_ends_after_the_transition_and_one_node_only_is_filled() -> None:
+    lab = Faulty("node-pressure")
+    least = min(_least(lab) for _ in range(80))
+    assert least < 100 * 1024**2
+    began = moment(lab.pressed()[0]["status"]["conditions"][0]["lastTransitionTime"])
+    lab.pass_seconds(30)
+    assert not lab.pressed()
+    assert all("taints" not in node["spec"] for node in lab.get(NODES)["items"])
+    ended = [
+        moment(one["lastTransitionTime"])
+        for node in lab.get(NODES)["items"]
+        for one in node["status"]["conditions"]
+        if one["type"] == "MemoryPressure" and moment(one["lastTransitionTime"]) > began
+    ]
+    assert 29 <= (ended[0] - began).total_seconds() <= 34
+    lab.pass_seconds(400)
+    assert len(lab.events("Evicted")) == 1
+    assert not lab.pressed()
+
+
+def _least(lab: Lab) -> int:
+    lab.pass_seconds(1)
+    return min(one.memory_available_bytes for one in lab.world.nodes_usage())
+
+
+def crash_looping(replicas: int) -> dict[str, Any]:
+    labels = {"app": "payments"}
+    container = {
+        "name": "app",
+        "image": "shop/payments:1",
+        "env": [{"name": "EXITS_AFTER_SECONDS", "value": "2"}],
+        "resources": {"requests": {"memory": "64Mi"}},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "payments"},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+
+
+def test_a_crash_looping_pod_without_statistics_goes_before_the_culprit() -> None:
+    lab = Lab()
+    lab.world.apply([crash_looping(6)])
+    lab.pass_seconds(150)
+    lab.world.apply(CATALOGUE["node-pressure"].documents(now=lab.clock.now()))
+    lab.pass_seconds(100)
+    failed = sorted(
+        lab.get(f"{EVENTS}?fieldSelector=reason=Evicted")["items"],
+        key=lambda one: int(one["metadata"]["resourceVersion"]),
+    )
+    order = [one["involvedObject"]["name"].rsplit("-", 2)[0] for one in failed]
+    assert "batch-importer-fill" in order
+    assert order[0] == "payments"
+    assert order.index("batch-importer-fill") > 0
+    assert "annotations" not in failed[0]["metadata"]
+    unknown = next(
+        pod["status"]
+        for pod in lab.get(PODS)["items"]
+        if pod["status"].get("reason") == "Evicted" and "payments" in pod["metadata"]["name"]
+    )
+    recorded = json.loads((RECORDINGS / "evicted-unmeasured" / "pods.json").read_text())["items"]
+    expected = next(one["status"] for one in recorded if one["status"].get("reason") == "Evicted")
+    assert set(unknown) == set(expected)
+    (status,), (was,) = unknown["containerStatuses"], expected["containerStatuses"]
+    assert (set(status), status["state"]) == (set(was), was["state"])
+
+
+def test_nothing_of_another_namespace_is_touched_and_system_pods_stay() -> None:
+    lab = Faulty("node-pressure")
+    lab.pass_seconds(200)
+    system = lab.get("/api/v1/namespaces/kube-system/pods")["items"]
+    assert {pod["status"]["phase"] for pod in system} == {"Running"}
+    for one in lab.get(DEPLOYMENTS)["items"]:
+        assert one["status"]["readyReplicas"] == one["spec"]["replicas"]
