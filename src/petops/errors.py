@@ -44,6 +44,10 @@ class NotThereError(SourceError):
     """The object that was asked for does not exist (any more)."""
 
 
+class DeniedError(SourceError):
+    """The cluster refused a change for good: by validation, quota or an admission webhook."""
+
+
 class StaleError(PetopsError):
     """The object is not as it was when the change was read; nothing was changed."""
 
@@ -54,6 +58,12 @@ class OutcomeUnknownError(PetopsError):
 
 class ConflictError(PetopsError):
     """Another append took this sequence number first; read again and decide anew."""
+
+
+class SupersededError(PetopsError):
+    """A later engine holds the journal: this one must not write or act any more."""
+
+    exit_code = 4
 
 
 class IllegalEventError(PetopsError):

@@ -301,3 +301,18 @@ async def test_a_dry_run_of_an_object_that_never_rests(
     api.answers[PATCH] = recorded_answer("patch-stale-resourceversion")
     with pytest.raises(SourceError, match="too often"):
         await actuator.dry_run(RAISE)
+
+
+async def test_a_dry_run_that_differs_from_the_plan_is_refused(
+    api: FakeApi, actuator: KubernetesActuator
+) -> None:
+    found = copy.deepcopy(api.one(PATH))
+    (container,) = found["spec"]["template"]["spec"]["containers"]
+    container["resources"]["limits"]["memory"] = "160Mi"  # by a webhook that changes what it gets
+    api.answers[PATCH] = ApiAnswer(status=200, body=found)
+    tried = await actuator.dry_run(RAISE)
+    assert "something else of it" in tried.refused
+    assert "memory" in tried.refused
+    container["resources"]["limits"]["memory"] = "192Mi"
+    found["spec"]["template"]["spec"]["added"] = "by the server"
+    assert not (await actuator.dry_run(RAISE)).refused

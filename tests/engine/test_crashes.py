@@ -191,9 +191,9 @@ async def drained(stage: NodeStage, engine: Engine) -> Incident:
         engine, Phase.WAITING, Phase.REPAIRING, Phase.WATCHING, Phase.RECOVERED, Phase.VERIFIED
     )
     if found.phase is Phase.WAITING:
-        for user in ("alice", "bob"):
+        for user, channel in (("alice", "socket"), ("bob", "slack")):
             drain = offered(found, "drain-node")
-            await stage.approve(engine, drain, by=Identity(user=user, channel="socket"))
+            await stage.approve(engine, drain, by=Identity(user=user, channel=channel))
     return await stage.until(engine, Phase.VERIFIED, Phase.FAILED)
 
 

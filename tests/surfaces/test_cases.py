@@ -47,13 +47,70 @@ def test_the_recorded_leak_is_named_and_the_undo_is_preferred() -> None:
     assert found["diagnosis"]["forecast"]["good_revision"] == 1
 
 
-@pytest.mark.parametrize("case", ["crashloop", "throttle", "memory-pressure", "evicted-unmeasured"])
-def test_no_leak_is_diagnosed_where_there_is_none(case: str) -> None:
-    status, found, _ = investigated(RECORDINGS / case)
+def test_where_nothing_is_wrong_there_is_no_cause_and_no_remedy(tmp_path: Path) -> None:
+    healthy = tmp_path / "healthy"
+    shutil.copytree(RECORDINGS / "rollout-stuck", healthy)
+    (healthy / "alarm.json").unlink()
+    for name in ("pods", "replicasets", "deployments"):
+        listed = json.loads((healthy / f"{name}.json").read_text())
+        listed["items"] = [one for one in listed["items"] if _is_well(one)]
+        (healthy / f"{name}.json").write_text(json.dumps(listed))
+    status, found, said = investigated(healthy)
     assert status == NO_CAUSE
+    assert "has no alarm.json" in said
     assert found["diagnosis"] is None
     assert found["no_cause"]
     assert found["remedies"] == []
+
+
+def _is_well(one: Any) -> bool:
+    """Keep the first revision only, and make it the Deployment's."""
+    if "replicas" in one["spec"] and "strategy" in one["spec"]:
+        one["spec"]["template"]["spec"]["containers"][0]["env"] = []
+        one["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "1"
+        one["status"] |= {"replicas": 2, "updatedReplicas": 2, "unavailableReplicas": 0}
+        one["status"]["conditions"] = []
+        return True
+    return bool(one["metadata"]["name"].startswith("web-57878585b"))
+
+
+def test_every_recorded_case_is_scored_right() -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "petops", "eval", str(RECORDINGS), "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    found = json.loads(done.stdout)
+    assert [(one["case"], one["wrong"]) for one in found["cases"] if not one["right"]] == []
+    assert done.returncode == 0
+    assert found["right"] == found["of"] >= 16
+    assert all(row["right"] == row["named"] for row in found["calibration"])
+    for one in found["cases"]:
+        assert one["remedy"]
+
+
+def test_a_wrong_verdict_and_a_broken_case_are_told_apart(tmp_path: Path) -> None:
+    shutil.copytree(RECORDINGS / "crashloop", tmp_path / "wrong")
+    (tmp_path / "wrong" / "expected.json").write_text('{"mode": null, "remedy": null}')
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "expected.json").write_text("[]")
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "petops", "eval", str(tmp_path)],
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "mode crash-loop, not none" in done.stdout
+    assert "expected.json names no mode" in done.stdout
+    assert "0 of 2 right" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_every_key_of_the_contract_stands_always() -> None:

@@ -26,9 +26,11 @@ from petops.domain.change import (
     diff,
     differs,
     hpa_spec,
+    own_edits,
     pod_edits,
     target,
 )
+from petops.domain.editing import unmade
 from petops.errors import OutcomeUnknownError, SourceError
 from petops.ports import ApiAnswer, KubernetesCalls
 
@@ -79,6 +81,9 @@ async def _patched(calls: KubernetesCalls, change: Act) -> DryRun:
             here = (*_spec_diff(found, applied(found, change)), *more)
             by_server = here
             if answer.failure("") is None:
+                if place := unmade(answer.body, own_edits(change)):
+                    why = f"the server would make something else of it, at {place}"
+                    return DryRun(diff=(), by_server=True, refused=why)
                 by_server = (*_spec_diff(found, answer.body), *more)
             return _meaning(answer, by_server, here, str(target(change)))
         found = await read(calls, change)

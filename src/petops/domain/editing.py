@@ -55,6 +55,32 @@ def first_difference(found: Mapping[str, Json], edits: Iterable[Edit]) -> str | 
     return None
 
 
+def unmade(found: Mapping[str, Json], edits: Iterable[Edit]) -> str | None:
+    """Return the place of the first edit that `found`, made by another, does not hold as wanted.
+
+    What a server adds by itself (defaults) is no difference.
+    """
+    for edit in edits:
+        stands = at(found, edit.path)
+        made = json.loads(stands) if stands is not None else None
+        wanted = json.loads(edit.to) if edit.to is not None else None
+        if (edit.to is None) != (stands is None) or not _holds(made, wanted):
+            return ".".join(edit.path)
+    return None
+
+
+def _holds(made: Json, wanted: Json) -> bool:
+    if isinstance(wanted, Mapping):
+        return isinstance(made, Mapping) and all(
+            value is None or _holds(made.get(key), value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(made, list) and len(made) == len(wanted) and all(map(_holds, made, wanted))
+        )
+    return bool(made == wanted)
+
+
 def edited(found: Mapping[str, Json], edits: Iterable[Edit]) -> dict[str, Json]:
     """Return a copy of the object `found` with the edits made to it."""
     made: dict[str, Json] = copy.deepcopy(dict(found))

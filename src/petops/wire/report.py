@@ -144,7 +144,8 @@ def _proposal(proposal: Proposal) -> dict[str, Any]:
         "expires_at": time(proposal.expires_at),
         "watched": proposal.watched,
         "guards": [
-            {"name": one.name, "ok": one.ok, "why": one.why or None} for one in proposal.guards
+            {"name": one.name, "ok": one.ok, "known": one.known, "why": one.why or None}
+            for one in proposal.guards
         ],
     }
 
@@ -173,6 +174,8 @@ def _approved(incident: Incident) -> dict[str, Any] | None:
         "channel": approved.by.channel,
         "at": time(approved.at),
         "digest": approved.digest,
+        "first": [f"{one.by.user} ({one.by.channel})" for one in incident.approvals],
+        "broke_glass": incident.broke_glass.because if incident.broke_glass else None,
     }
 
 
