@@ -170,7 +170,11 @@ async def test_kubectl_drains_a_node(tmp_path: Path) -> None:
     async with served() as url:
         nodes = await kubectl(url, tmp_path, "get", "nodes", "-o", "name")
         node = nodes.split()[0].removeprefix("node/")
-        drained = await kubectl(url, tmp_path, "drain", node, "--timeout=50s")
+        refused = await kubectl(url, tmp_path, "drain", node, "--timeout=50s", fails=True)
+        assert "cannot delete DaemonSet-managed Pods" in refused
+        drained = await kubectl(
+            url, tmp_path, "drain", node, "--ignore-daemonsets", "--timeout=50s"
+        )
         assert f"node/{node} drained" in drained
         left = await kubectl(
             url, tmp_path, "get", "pods", "--field-selector", f"spec.nodeName={node}"

@@ -13,13 +13,18 @@ The cluster itself, without any socket:
 - `recorded.recorded_api(folder)` serves a recorded case instead, to read only.
 
 How it is made: `store` (objects and changes), `stage` (simulated time), `controllers` and the files
-it names (the control plane), `kubelet` with `places` and `endings` (the nodes), `programs` (what
-containers do, from their manifests alone), `metering` and `traffic` (what is measured),
-`application` (Pet Adoptions), `kubernetes_*` (the protocol). Requests: `call_paths` (who calls
-whom), `answering` (how long each takes), `spans` (one request). AWS: `xray_*`, `metric_*` with
-`insights_*` and `balancer_metrics`, `alarm_*`, `log_*` and `logs_*`.
+it names (the control plane, with autoscalers, Jobs, DaemonSets, StatefulSets, quotas and the node
+controller), `kubelet` with `places`, `image_pulls`, `probes`, `endings`, `evictions`, `resizes` and
+`node_pressure` (the nodes), `programs` (what containers do, from their manifests alone), `metering`
+and `traffic` (what is measured), `application` (Pet Adoptions, as often as `application_size`
+says), `kubernetes_*` (the protocol, with RBAC in `kubernetes_rbac`), `metrics_api` (`kubectl top`).
+Requests: `call_paths` (who calls whom), `answering` (how long each takes), `spans` (one request).
+AWS: `xray_*`, `metric_*` with `insights_*` and `balancer_metrics`, `alarm_*`, `log_*`, `logs_*`.
 
-What it leaves out: StatefulSets, DaemonSets, Jobs and autoscalers are served but nothing acts on
-them; there is no admission of quotas and limit ranges, no liveness probe, no eviction for memory
-pressure, no exec.
+What drives it besides manifests: `World.stop_kubelet(node)`, or the node's annotation
+`lab.petops.dev/kubelet: stopped`; `NodeRules`, by which kubelets evict. `programs` lists the
+environment variables that every program honours, `image_pulls` the image names that cannot be had.
+
+What it leaves out: exec and port-forward, volumes, init containers, topology spread and preemption,
+admission webhooks, custom resources.
 """

@@ -94,10 +94,12 @@ def free_port() -> int:
 
 def is_free(port: int) -> bool:
     """Say whether nobody listens on a port."""
-    try:
-        listening_socket(port).close()
-    except OSError:
-        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as own:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            own.bind((LOOPBACK, port))
+        except OSError:
+            return False
     return True
 
 

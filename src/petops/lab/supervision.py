@@ -59,7 +59,8 @@ async def kept_running(program: Program, on_restart: Told) -> AsyncIterator[Kept
 async def _keep(program: Program, kept: Kept, first: asyncio.Event, on_restart: Told) -> None:
     pause, why = _PAUSE_SECONDS, ""
     while True:
-        await _until_free(program, on_restart)
+        if first.is_set():  # a first start that fails is an error, and says so itself
+            await _until_free(program, on_restart)
         async with running_child(program.command, program.log, program.environment) as process:
             kept.pid = process.pid
             if why:
