@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo check lint test bench screenshots lock clean
+.PHONY: setup demo check lint test soak bench screenshots lock clean
 
 setup: .venv/.petops $(BIN)/prometheus
 
@@ -19,7 +19,11 @@ check: lint
 
 # The whole gate, here and in CI.
 test: lint setup .tools/.kubectl
-	$(PYTEST) -m "not cluster"
+	$(PYTEST) -m "not cluster and not soak"
+
+# What takes minutes and wants a quiet machine.
+soak: setup .tools/.kubectl
+	$(PYTEST) -m soak
 
 lint: .venv/.petops
 	$(BIN)/ruff format --check .

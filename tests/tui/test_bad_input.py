@@ -29,8 +29,8 @@ from tests.tui.scripted import (
     opened,
 )
 
-# Drawn by a real Textual loop in wall time: half a minute and more.
-pytestmark = pytest.mark.slow
+# Drawn by a real Textual loop in wall time, size after size: minutes on a busy machine.
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 HOSTILE = "[bold]x[/] \x1b[31mred\x1b]0;owned\x07 \u202egnp.exe 漢字 שלום \u0301e \udc80 a\tb\nc"
 
