@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 pytestmark = pytest.mark.slow
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 200
 KUBECTL = Path(__file__).parents[2] / ".tools" / "kubectl"
 
 
