@@ -1,0 +1,34 @@
+"""Settings: frozen, read once, from a file and from variables.
+
+No other package reads the environment.
+"""
+
+from petops.config.folders import config_folder, state_folder
+from petops.config.loading import Loaded, Shown, load, shown
+from petops.config.sections import (
+    AlarmSettings,
+    ClusterSettings,
+    DaemonSettings,
+    EngineSettings,
+    JournalSettings,
+    PrometheusSettings,
+    RepairSettings,
+    Settings,
+)
+
+__all__ = [
+    "AlarmSettings",
+    "ClusterSettings",
+    "DaemonSettings",
+    "EngineSettings",
+    "JournalSettings",
+    "Loaded",
+    "PrometheusSettings",
+    "RepairSettings",
+    "Settings",
+    "Shown",
+    "config_folder",
+    "load",
+    "shown",
+    "state_folder",
+]
