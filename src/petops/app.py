@@ -16,7 +16,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from petops.actuators.kubernetes import KubernetesActuator
 from petops.config import Loaded, Settings, load
-from petops.domain.alarm import Alarm, Assessment, Category
+from petops.domain.alarm import Alarm, Assessment, Category, Environment
 from petops.domain.alarm_mapping import AlarmMapping, MappingRule
 from petops.domain.assessment import AssessmentRules, CategoryRule, assess
 from petops.domain.policy import OURSELVES, Identity, Mode, Rules
@@ -284,4 +284,15 @@ def assessment_rules(settings: Settings) -> AssessmentRules:
                 f"an [[assessment]] rule in the settings makes no sense: {exc}",
                 hint='for example: alarm = "*-heap", category = "memory"',
             ) from exc
-    return AssessmentRules(categories=tuple(rules))
+    return AssessmentRules(
+        categories=tuple(rules), environment=environment(settings.cluster.environment)
+    )
+
+
+def environment(text: str) -> Environment:
+    """Return what the cluster is for."""
+    try:
+        return Environment(text)
+    except ValueError:
+        known = ", ".join(one for one in Environment if one)
+        raise UsageError(f"cluster.environment is one of {known}, not {text[:40]!r}") from None

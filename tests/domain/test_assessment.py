@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from petops.domain.alarm import Alarm, AlarmSource, AlarmState, Category, Priority
+from petops.domain.alarm import Alarm, AlarmSource, AlarmState, Category, Environment, Priority
 from petops.domain.assessment import AssessmentRules, CategoryRule, assess
 from petops.domain.subject import ClusterName, Kind, Subject
 
@@ -117,3 +117,23 @@ def test_a_cluster_can_be_no_production_either() -> None:
     told = assess(alarm, RULES)
     assert told.priority is Priority.P2
     assert "shop-dev is not production" in told.because
+
+
+@pytest.mark.parametrize(
+    ("cluster", "environment", "namespace", "priority"),
+    [
+        ("shop-dev", Environment.PRODUCTION, "default", Priority.P1),
+        ("shop-dev", Environment.PRODUCTION, "staging", Priority.P2),
+        ("shop", Environment.STAGING, "default", Priority.P2),
+        ("shop", Environment.DEVELOPMENT, "default", Priority.P2),
+        ("shop", Environment.UNKNOWN, "default", Priority.P1),
+    ],
+)
+def test_what_the_settings_say_of_the_cluster_counts_more_than_its_name(
+    cluster: str, environment: Environment, namespace: str, priority: Priority
+) -> None:
+    subject = replace(CHECKOUT, namespace=namespace)
+    alarm = replace(ALARM, cluster=ClusterName(name=cluster), subject=subject, severity="critical")
+    told = assess(alarm, replace(RULES, environment=environment))
+    assert told.priority is priority
+    assert told.environment is environment

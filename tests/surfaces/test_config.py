@@ -11,6 +11,7 @@ import pytest
 
 from petops.app import assessment_rules, mapping_rules
 from petops.config import load, shown
+from petops.domain.alarm import Environment
 from petops.domain.subject import Kind
 from petops.errors import UsageError
 
@@ -82,6 +83,13 @@ def test_rules_are_read_and_checked(tmp_path: Path) -> None:
             mapping_rules(load(written(tmp_path, text), {}).settings)
     with pytest.raises(UsageError, match="makes no sense"):
         assessment_rules(load(written(tmp_path, '[[assessment]]\nalarm = "x"\n'), {}).settings)
+
+
+def test_the_environment_is_one_of_three(tmp_path: Path) -> None:
+    file = written(tmp_path, '[cluster]\nenvironment = "staging"\n')
+    assert assessment_rules(load(file, {}).settings).environment is Environment.STAGING
+    with pytest.raises(UsageError, match="production, staging, development"):
+        assessment_rules(load(file, {"PETOPS_CLUSTER_ENVIRONMENT": "prod"}).settings)
 
 
 def test_the_settings_of_the_readme_are_settings(tmp_path: Path) -> None:

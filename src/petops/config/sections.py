@@ -30,6 +30,11 @@ class ClusterSettings:
     region: str = _set("", "AWS_REGION", "PETOPS_CLUSTER_REGION", about="AWS region of the cluster")
     kubeconfig: str = _set("", "KUBECONFIG", about="kubeconfig; empty: in the cluster, or ~/.kube")
     context: str = _set("", "PETOPS_CONTEXT", about="kubeconfig context; empty: the current one")
+    environment: str = _set(
+        "",
+        "PETOPS_CLUSTER_ENVIRONMENT",
+        about="production, staging or development: what the cluster is for; empty: not known",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,15 @@ class Priority(StrEnum):
     P4 = "P4"
 
 
+class Environment(StrEnum):
+    """What a cluster is for, as its settings say; UNKNOWN where they say nothing."""
+
+    UNKNOWN = ""
+    PRODUCTION = "production"
+    STAGING = "staging"
+    DEVELOPMENT = "development"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
     """One change of state of one alarm.
@@ -75,8 +84,12 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """Category and priority of an alarm, with the reason for people to read."""
+    """Category and priority of an alarm, with the reason for people to read.
+
+    `environment` is that of its cluster.
+    """
 
     category: Category
     priority: Priority
     because: str
+    environment: Environment = Environment.UNKNOWN

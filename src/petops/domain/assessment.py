@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from petops.domain.alarm import Alarm, Assessment, Category, Priority
+from petops.domain.alarm import Alarm, Assessment, Category, Environment, Priority
 from petops.domain.subject import Kind
 
 SEVERITIES: Final[Mapping[str, Priority]] = {
@@ -34,9 +34,12 @@ class CategoryRule:
 class AssessmentRules:
     """How alarms are assessed here.
 
-    `not_production` are globs over the namespace and the cluster's name; what fits none counts as
-    production, since nobody may sleep through an outage for want of a setting.
+    `environment` is the connected cluster's. `not_production` are globs over the namespace and,
+    where the environment is unknown, the cluster's name; what fits none counts as production,
+    since nobody may sleep through an outage for want of a setting.
     """
+
+    environment: Environment = Environment.UNKNOWN
 
     categories: tuple[CategoryRule, ...] = ()
     severities: Mapping[str, Priority] = field(default_factory=lambda: SEVERITIES)
@@ -81,7 +84,10 @@ def assess(alarm: Alarm, rules: AssessmentRules) -> Assessment:
     category, why_category = _category(alarm, rules)
     priority, why_priority = _priority(alarm, category, rules)
     return Assessment(
-        category=category, priority=priority, because=f"{why_category}; {why_priority}"
+        category=category,
+        priority=priority,
+        because=f"{why_category}; {why_priority}",
+        environment=rules.environment,
     )
 
 
@@ -136,11 +142,14 @@ def _priority(alarm: Alarm, category: Category, rules: AssessmentRules) -> tuple
 
 def _outside_production(alarm: Alarm, rules: AssessmentRules) -> str:
     """Name the namespace or cluster that is not production, empty where both may be."""
+    if rules.environment not in {Environment.UNKNOWN, Environment.PRODUCTION}:
+        return f"{alarm.cluster.name} ({rules.environment})"
     labels = dict(alarm.labels)
     namespace = labels.get("namespace") or labels.get("Namespace") or ""
     if alarm.subject is not None:
         namespace = alarm.subject.namespace
-    for place in (namespace, alarm.cluster.name):
+    cluster = alarm.cluster.name if rules.environment is Environment.UNKNOWN else ""
+    for place in (namespace, cluster):
         if any(fnmatch.fnmatchcase(place, glob) for glob in rules.not_production):
             return place
     return ""

@@ -15,7 +15,7 @@ from petops.domain.incident import Incident
 from petops.domain.subject import ClusterName
 from petops.errors import PetopsError
 from petops.ports import KubernetesCalls
-from petops.programs.telling import stage_lines, state, timeline
+from petops.programs.postmortem import markdown
 from petops.tui.given import Fault, Health, Injected, Told
 
 _DEPLOYMENTS: Final = "/apis/apps/v1/deployments"
@@ -200,10 +200,10 @@ def _bad(name: str, exc: Exception) -> Health:
 
 
 async def written(incident: Incident) -> str:
-    """Write the incident's record as Markdown, and return where."""
+    """Write the incident's postmortem, and return where it stands."""
     path = state_folder() / "postmortems" / f"{incident.id}.md"
     try:
-        await asyncio.to_thread(_write, path, postmortem(incident))
+        await asyncio.to_thread(_write, path, markdown(incident))
     except OSError as exc:
         raise PetopsError(f"{path} cannot be written: {exc.strerror}") from exc
     return str(path)
@@ -212,14 +212,3 @@ async def written(incident: Incident) -> str:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.write_text(text, encoding="utf-8")
-
-
-def postmortem(incident: Incident) -> str:
-    """Return what happened; in code blocks, where names are not read as Markdown."""
-    lines = [f"# {incident.id}: {state(incident)}", "", "## Time to recovery", "", "```"]
-    lines += ["  " * one.depth + one.text for one in stage_lines(incident)]
-    lines += ["```", "", "## Timeline (UTC)", "", "```"]
-    lines += [("  " * one.depth + one.text).replace("```", "'''") for one in timeline(incident)]
-    return "\n".join(
-        [*lines, "```", "", "## What we change so that it does not happen again", "", ""]
-    )

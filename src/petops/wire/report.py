@@ -27,6 +27,7 @@ def report(incident: Incident) -> dict[str, Any]:
         "phase": str(incident.phase),
         "priority": str(incident.assessment.priority),
         "category": str(incident.assessment.category),
+        "environment": str(incident.assessment.environment) or None,
         "because": incident.assessment.because,
         "alarm": _alarm(incident),
         "opened_at": time(incident.opened_at),
