@@ -19,6 +19,7 @@ from petops.sources.alarm_events import (
     parse_document,
     parse_eventbridge,
 )
+from petops.sources.metrics_insights import selected
 
 HERE = AlarmMapping(here=ClusterName(name="shop", account="111122223333", region="us-east-1"))
 ARN = "arn:aws:cloudwatch:us-east-1:111122223333:alarm:history-memory"
@@ -126,6 +127,78 @@ def test_a_composite_alarm_is_mapped_by_a_rule_only() -> None:
     rule = MappingRule(kind=Kind.DEPLOYMENT, name="history", namespace="default", alarm="history-*")
     mapping = AlarmMapping(here=HERE.here, rules=(rule,))
     assert str(one(COMPOSITE, mapping).subject) == "Deployment default/history"
+
+
+def contributor(expression: str, **attributes: str) -> dict[str, Any]:
+    """Return an event as AWS' user guide shows one of an alarm that watches many series."""
+    query = {"id": "m1", "expression": expression, "returnData": True, "period": 60}
+    made = event(query, description="Metrics Insights alarm")
+    del made["detail"]["previousState"], made["detail"]["state"]["reasonData"]
+    made["detail-type"] = "CloudWatch Alarm Contributor State Change"
+    made["detail"]["alarmContributor"] = {"id": "6d442278dba546f6", "attributes": attributes}
+    return made
+
+
+GROUPED = (
+    'SELECT MAX(pod_memory_utilization_over_pod_limit) FROM SCHEMA("ContainerInsights", '
+    "ClusterName, Namespace, PodName) WHERE ClusterName = 'shop' AND Namespace != 'kube-system' "
+    "GROUP BY Namespace, PodName ORDER BY MAX() DESC"
+)
+
+
+def test_each_contributor_is_an_alarm_of_its_own() -> None:
+    alarm = one(contributor(GROUPED, Namespace="default", PodName="history"))
+    assert str(alarm.subject) == "Deployment default/history"
+    assert alarm.name == "history-memory"
+    assert alarm.fingerprint == ARN + "#6d442278dba546f6"
+    assert alarm.state is AlarmState.ALARM
+    assert alarm.metric == "pod_memory_utilization_over_pod_limit"
+    assert dict(alarm.labels) == IN | {
+        "PodName": "history",
+        "MetricNamespace": "ContainerInsights",
+    }
+
+
+def test_a_contributors_query_names_the_cluster() -> None:
+    elsewhere = contributor(GROUPED.replace("'shop'", "'other'"), Namespace="a", PodName="b")
+    assert one(elsewhere).cluster.name == "other"
+    either = GROUPED.replace(" AND ", " OR ").replace("'shop'", "'other'")
+    assert one(contributor(either, Namespace="a", PodName="b")).cluster.name == "shop"
+
+
+def test_an_alarm_on_a_query_over_many_is_about_none() -> None:
+    alarm = one(event({"id": "m1", "expression": GROUPED, "period": 60}))
+    assert alarm.subject is None
+    assert alarm.fingerprint == ARN
+    assert alarm.metric == "pod_memory_utilization_over_pod_limit"
+
+
+@pytest.mark.parametrize("spoiled", [None, [], {}, {"id": ""}, {"id": {}, "attributes": {}}])
+def test_a_contributor_without_an_id_is_no_alarm(spoiled: Any) -> None:
+    document = contributor(GROUPED, PodName="b")
+    document["detail"]["alarmContributor"] = spoiled
+    with pytest.raises(UnreadableAlarmError, match=r"contributor|no id"):
+        one(document)
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ('select avg("CPU Used") from "My/Space" limit 5', ("CPU Used", "My/Space", {})),
+        (
+            "SELECT AVG(m) FROM AWS/EC2 WHERE a='1' AND \"b c\" = '2'",
+            ("m", "AWS/EC2", {"a": "1", "b c": "2"}),
+        ),
+        ("SELECT AVG(m) FROM N WHERE a = 'x OR y'", ("m", "N", {"a": "x OR y"})),
+        ("SELECT AVG(m) FROM N WHERE a != 'x' OR b = 'y'", ("m", "N", {})),
+        ("100 * m1 / m2", None),
+        ("SELECT " * 500, None),
+        (7, None),
+    ],
+)
+def test_what_a_query_selects(expression: object, found: tuple[str, str, object] | None) -> None:
+    got = selected(expression)
+    assert (got and (got.metric, got.namespace, got.dimensions)) == found
 
 
 def alert(**labels: str) -> dict[str, Any]:

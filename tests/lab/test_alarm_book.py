@@ -338,6 +338,11 @@ def test_a_grouped_query_has_contributors(booked: Booked) -> None:
     assert metric == {"id": "m1", "expression": text, "returnData": True, "period": 60}
     assert shown(alarm) == ("any", "INSUFFICIENT_DATA", "ALARM")
     assert alarm["detail"]["state"]["reason"] == "1 out of 2 time series evaluated to ALARM"
+    (read,) = parse_eventbridge(contributor, AlarmMapping())
+    assert (read.metric, dict(read.labels)) == (
+        "depth",
+        {"Queue": "high", "MetricNamespace": "Own"},
+    )
     (listed,) = booked.call("DescribeAlarmContributors", AlarmName="any")["AlarmContributors"]
     assert listed["ContributorAttributes"] == {"Queue": "high"}
     booked.pass_seconds(50)

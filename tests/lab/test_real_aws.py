@@ -6,12 +6,13 @@ import asyncio
 import json
 import os
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from petops.domain.subject import ClusterName
-from petops.lab.alarm_events import Event, delivered
+from petops.lab.alarm_events import CONTRIBUTOR_TYPE, Event, delivered, enveloped
 from petops.lab.alarm_watch import AlarmWatch
 from petops.lab.aws import ACCOUNT, REGION, Aws, running_aws
 from petops.lab.children import beside
@@ -49,6 +50,15 @@ async def test_an_alarm_reaches_the_queue_as_the_event_that_it_is(
     assert {value for name, value in environment.items() if "ENDPOINT" in name} == {
         aws.endpoint_url
     }
+
+
+async def test_a_contributors_event_reaches_the_queue_too(tmp_path: Path) -> None:
+    detail = {"alarmName": "any", "alarmContributor": {"id": "6d44", "attributes": {"a": "b"}}}
+    event = enveloped(CONTRIBUTOR_TYPE, detail, datetime.now(UTC), CLUSTER, "ALARM")
+    async with running_aws(tmp_path) as aws:
+        await aws.put_event(event)
+        (got,) = await received(aws)
+    assert got | {"id": ""} == {**event, "id": ""}
 
 
 async def test_what_is_no_alarm_does_not_reach_the_queue(tmp_path: Path) -> None:

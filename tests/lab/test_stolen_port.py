@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from petops.lab.aws import running_aws
 from petops.lab.children import LOOPBACK, free_port
 from petops.lab.supervision import Program, kept_running
 
@@ -31,6 +32,15 @@ async def answers(port: int) -> bool:
     writer.close()
     await writer.wait_closed()
     return True
+
+
+def thief_of(port: int) -> socket.socket:
+    """Return a socket that listens on a port, and answers nobody."""
+    thief = socket.socket()
+    thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    thief.bind((LOOPBACK, port))
+    thief.listen()
+    return thief
 
 
 async def until(holds: object, seconds: float = 15) -> None:
@@ -53,10 +63,7 @@ async def test_a_stolen_port_is_waited_for_and_said(tmp_path: Path) -> None:
         assert kept.is_ready
         os.kill(kept.pid, signal.SIGKILL)
         await until(lambda: not kept.is_ready)
-        with closing(socket.socket()) as thief:
-            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            thief.bind((LOOPBACK, port))
-            thief.listen()
+        with closing(thief_of(port)):
             await until(lambda: told)
             await asyncio.sleep(1)
             assert not kept.is_ready
@@ -64,3 +71,18 @@ async def test_a_stolen_port_is_waited_for_and_said(tmp_path: Path) -> None:
     assert told[0] == f"server waits: another program has its port {port}"
     assert "was started again" in told[1]
     assert not await answers(port)
+
+
+@pytest.mark.slow
+async def test_motos_port_is_waited_for_as_well(tmp_path: Path) -> None:
+    told: list[str] = []
+    async with running_aws(tmp_path, told.append) as aws:
+        port = int(aws.endpoint_url.rpartition(":")[2])
+        os.kill(aws.process.pid, signal.SIGKILL)
+        await until(lambda: not aws.process.is_ready)
+        with closing(thief_of(port)):
+            await until(lambda: told)
+        await until(lambda: aws.process.is_ready)
+        await aws.call("sqs", "get_queue_attributes", QueueUrl=aws.queue_url)
+    assert told[0] == f"moto waits: another program has its port {port}"
+    assert "was started again" in told[1]

@@ -22,7 +22,7 @@ from petops.lab.alarm_definitions import (
     built_in,
     configuration,
 )
-from petops.lab.alarm_events import DETAIL_TYPE, Event, enveloped, state
+from petops.lab.alarm_events import CONTRIBUTOR_TYPE, DETAIL_TYPE, Event, enveloped, state
 from petops.lab.alarm_history import Happened, historic
 from petops.lab.alarm_judging import Contributor, Standing, judged, unchecked
 from petops.lab.alarm_watch import LOOK_SECONDS, AlarmWatch
@@ -31,7 +31,6 @@ from petops.lab.aws_requests import AwsRefusalError
 from petops.lab.metric_points import Source
 from petops.ports import Clock
 
-CONTRIBUTOR_TYPE: Final = "CloudWatch Alarm Contributor State Change"
 _HELD: Final = timedelta(seconds=60)
 _JUDGED_EVERY: Final = timedelta(seconds=2)
 _MOST_ALARMS: Final = 5000

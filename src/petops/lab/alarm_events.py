@@ -17,6 +17,7 @@ Event = Mapping[str, Any]
 
 SOURCE: Final = "aws.cloudwatch"
 DETAIL_TYPE: Final = "CloudWatch Alarm State Change"
+CONTRIBUTOR_TYPE: Final = "CloudWatch Alarm Contributor State Change"
 _NAMES: Final = uuid.UUID("5a9d1f0e-4c0b-5d5e-9a53-6d0f6c6c1ab0")
 _WORDS: Final = {
     Comparison.GREATER: "greater than",

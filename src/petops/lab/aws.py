@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from petops.errors import PetopsError, SourceError
-from petops.lab.alarm_events import Event, entry
+from petops.lab.alarm_events import CONTRIBUTOR_TYPE, DETAIL_TYPE, Event, entry
 from petops.lab.children import LOOPBACK, free_port
 from petops.lab.supervision import Kept, Program, kept_running
 
@@ -29,7 +29,7 @@ ALARM_RULE: Final = "devops-agent-alarms"
 MOST_RECEIVES: Final = 5
 ALARM_PATTERN: Final[Mapping[str, list[str]]] = {
     "source": ["aws.cloudwatch"],
-    "detail-type": ["CloudWatch Alarm State Change"],
+    "detail-type": [DETAIL_TYPE, CONTRIBUTOR_TYPE],
 }
 # What EventBridge delivers where nothing is said. moto's own default leaves the account out.
 _EVENT_KEYS: Final = ("id", "detail-type", "source", "account", "time", "region")
@@ -114,6 +114,7 @@ async def running_aws(
             log=log,
             made_ready=lambda: _in_thread(threads, ready),
             environment={"MOTO_ACCOUNT_ID": ACCOUNT},
+            port=port,
         )
         async with kept_running(program, on_restart) as process:
             yield Aws(

@@ -26,6 +26,7 @@ from petops.domain.alarm_mapping import (
 from petops.domain.change import canonical
 from petops.domain.subject import ClusterName
 from petops.errors import PetopsError
+from petops.sources.metrics_insights import selected
 
 Json = Any
 
@@ -41,6 +42,8 @@ _HIGHEST: Final = 10**18
 _MOST_LABELS: Final = 60
 _MOST_ALERTS: Final = 1000
 _METRIC_NAMESPACE: Final = "MetricNamespace"
+_OF_ALARM: Final = "CloudWatch Alarm State Change"
+_OF_CONTRIBUTOR: Final = "CloudWatch Alarm Contributor State Change"
 
 
 class UnreadableAlarmError(PetopsError):
@@ -63,17 +66,25 @@ def parse_document(text: str | bytes, mapping: AlarmMapping) -> tuple[Alarm, ...
 
 
 def parse_eventbridge(document: Json, mapping: AlarmMapping) -> tuple[Alarm, ...]:
-    """Return the one alarm of a `CloudWatch Alarm State Change` event."""
+    """Return the one alarm of a `CloudWatch Alarm [Contributor] State Change` event.
+
+    Each series of an alarm that watches many is an alarm of its own: its contributor's attributes
+    are its dimensions, and its fingerprint is the alarm's ARN, `#` and the contributor's id.
+    """
     event = _object(document, "the event")
     kind = event.get("detail-type")
-    if kind != "CloudWatch Alarm State Change" or event.get("source") != "aws.cloudwatch":
+    if kind not in (_OF_ALARM, _OF_CONTRIBUTOR) or event.get("source") != "aws.cloudwatch":
         raise UnreadableAlarmError(f"an event of the kind {_shown(kind)} is no alarm")
     detail = _object(event.get("detail"), "the event's detail")
     state = _object(detail.get("state"), "the alarm's state")
     name = _required(detail, "alarmName")
-    arn = _arn(event, name)
+    fingerprint = _arn(event, name)
     configuration = _mapping(detail.get("configuration"))
     dimensions, namespaces, metrics, odd = _metrics(configuration)
+    if kind == _OF_CONTRIBUTOR:
+        contributor = _object(detail.get("alarmContributor"), "the alarm's contributor")
+        fingerprint = f"{fingerprint}#{_required(contributor, 'id')}"
+        dimensions, odd = {**dimensions, **_pairs(contributor.get("attributes"))}, ""
     place = ClusterName(
         name="", account=_text(event.get("account")), region=_text(event.get("region"))
     )
@@ -86,7 +97,7 @@ def parse_eventbridge(document: Json, mapping: AlarmMapping) -> tuple[Alarm, ...
         Alarm(
             name=name,
             source=AlarmSource.CLOUDWATCH,
-            fingerprint=arn,
+            fingerprint=fingerprint,
             event_id=_required(event, "id"),
             state=_state(state.get("value")),
             cluster=cluster,
@@ -119,9 +130,7 @@ def _metrics(configuration: Json) -> tuple[dict[str, str], str, str, str]:
     torn: set[str] = set()
     every = configuration.get("metrics")
     for one in every if isinstance(every, list) else ():
-        metric = _mapping(_mapping(_mapping(one).get("metricStat")).get("metric"))
-        if not metric:
-            continue
+        metric = _metric(_mapping(one))
         names[_text(metric.get("name"))] = None
         namespaces[_text(metric.get("namespace"))] = None
         for key, value in _pairs(metric.get("dimensions")).items():
@@ -131,6 +140,14 @@ def _metrics(configuration: Json) -> tuple[dict[str, str], str, str, str]:
         del dimensions[key]
     odd = f"its metrics differ in {', '.join(sorted(torn))}" if torn else ""
     return dimensions, _joined(namespaces), _joined(names), odd
+
+
+def _metric(one: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return name, namespace and dimensions of a metric, or of what a query selects."""
+    query = selected(one.get("expression"))
+    if query is not None:
+        return {"name": query.metric, "namespace": query.namespace, "dimensions": query.dimensions}
+    return _mapping(_mapping(one.get("metricStat")).get("metric"))
 
 
 def _joined(texts: Mapping[str, None]) -> str:
