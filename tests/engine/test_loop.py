@@ -11,7 +11,13 @@ from petops.domain import events as ev
 from petops.domain.alarm import AlarmState
 from petops.domain.phases import Phase
 from petops.domain.policy import Identity, Rules
-from petops.domain.requests import Acknowledge, ApproveRemedy, CloseIncident, Snooze
+from petops.domain.requests import (
+    Acknowledge,
+    ApproveRemedy,
+    CloseIncident,
+    CorrectCause,
+    Snooze,
+)
 from petops.domain.stages import stages
 from petops.domain.subject import ClusterName
 from petops.errors import SourceError, StaleError
@@ -306,6 +312,27 @@ async def test_people_acknowledge_snooze_and_close() -> None:
             CloseIncident(id="d", incident=found.id, because="again"), RESPONDER
         )
         assert isinstance(entry.event, ev.RequestRefused)
+
+
+async def test_what_a_person_says_it_was_stands_beside_the_verdict() -> None:
+    stage = Stage()
+    async with stage.running() as engine:
+        await stage.leak_for(60)
+        await stage.report(engine)
+        found = await stage.until(engine, Phase.WAITING)
+        assert found.diagnosis is not None
+        assert found.diagnosis.cause is not None
+        verdict = found.diagnosis.cause
+        same = CorrectCause(id="a", incident=found.id, mode=verdict.mode, subject=verdict.subject)
+        assert isinstance((await engine.submit(same, RESPONDER)).event, ev.RequestRefused)
+        other = replace(same, id="b", mode="a cache without bounds", because="heap dump")
+        await engine.submit(other, RESPONDER)
+        board = await engine.board()
+        now = board.incidents[found.id]
+        assert now.phase is Phase.WAITING
+        assert now.diagnosis == found.diagnosis
+        assert now.corrected is not None
+        assert (now.corrected.mode, now.corrected.by) == ("a cache without bounds", RESPONDER)
 
 
 async def test_an_alarm_that_goes_on_unexplained_is_asked_about_again() -> None:

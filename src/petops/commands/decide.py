@@ -1,4 +1,4 @@
-"""`petops approve`, `reject`, `ack`, `snooze`, `close`: what a person decides on an incident."""
+"""`petops approve`, `reject`, `ack`, `snooze` and so on: what a person decides on an incident."""
 
 from __future__ import annotations
 
@@ -115,6 +115,29 @@ def close(
         attach,
         lambda request: CloseIncident(id=request, incident=incident, because=because),
     )
+
+
+def correct(
+    context: typer.Context,
+    incident: Incident,
+    mode: Annotated[
+        str,
+        typer.Argument(help="What it was: a failure mode, 'nothing', or your own words."),
+    ],
+    about: Annotated[
+        str, typer.Option(help="The object at fault: Deployment/default/checkout, Node/name.")
+    ] = "",
+    because: Because = "",
+    attach: Attach = None,
+) -> None:
+    """Say what the cause really was.
+
+    The verdict stands as it was given; what you say is kept beside it, and goes into the case that
+    `petops incidents export ID --case DIR` makes of the incident.
+    """
+    from petops.programs.deciding import corrected
+
+    asyncio.run(corrected(context.obj, attach, incident, mode, about=about, because=because))
 
 
 def _submit(context: typer.Context, attach: str | None, made: Callable[[str], AnyRequest]) -> None:

@@ -34,6 +34,7 @@ from petops.domain.repair_events import (
     TakenBack,
     WouldHaveActed,
 )
+from petops.domain.subject import Subject
 
 __all__ = [
     "NO_INCIDENT",
@@ -48,6 +49,7 @@ __all__ = [
     "ApprovalVoided",
     "AskedAgain",
     "BreakGlassUsed",
+    "CauseCorrected",
     "Closed",
     "Diagnosed",
     "Entry",
@@ -201,6 +203,19 @@ class Closed(Happened):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CauseCorrected(Happened):
+    """A person said what the cause really was; the mode 'nothing' is that nothing was broken.
+
+    It changes no verdict and no phase: it is what the incident, made a case, is scored against.
+    """
+
+    by: Identity
+    mode: str
+    subject: Subject | None = None
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted(Happened):
     """Something that went wrong or is worth knowing, without effect on the phase."""
 
@@ -253,6 +268,7 @@ Event = (
     | Acknowledged
     | Snoozed
     | Closed
+    | CauseCorrected
     | Noted
     | Unreadable
 )

@@ -60,6 +60,7 @@ class Incident:
     ended_because: str = ""
     acknowledged: ev.Acknowledged | None = None
     snoozed_until: datetime | None = None
+    corrected: ev.CauseCorrected | None = None
     unreadable: int = 0
     history: tuple[ev.Entry, ...] = ()
 
@@ -204,6 +205,8 @@ def _changes(now: Incident, event: ev.Event) -> dict[str, Any]:  # noqa: C901, P
             return {"acknowledged": event}
         case ev.Snoozed():
             return {"snoozed_until": event.until}
+        case ev.CauseCorrected():
+            return {"corrected": event}
         case ev.Unreadable():
             return {"unreadable": now.unreadable + 1}
         case _:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from petops.domain.alarm import Alarm
+from petops.domain.subject import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,19 @@ class CloseIncident(Request):
     because: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectCause(Request):
+    """Say what the cause really was.
+
+    `mode` is a failure mode's name, 'nothing' where nothing was broken, or words of their own.
+    """
+
+    incident: str
+    mode: str
+    subject: Subject | None = None
+    because: str = ""
+
+
 AnyRequest = (
     ReportAlarm
     | ApproveRemedy
@@ -88,4 +102,5 @@ AnyRequest = (
     | Acknowledge
     | Snooze
     | CloseIncident
+    | CorrectCause
 )

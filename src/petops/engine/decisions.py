@@ -15,6 +15,7 @@ from petops.domain.requests import (
     ApproveRemedy,
     BreakGlass,
     CloseIncident,
+    CorrectCause,
     RejectRemedy,
     Snooze,
     StopAct,
@@ -24,7 +25,7 @@ from petops.engine.record import Decision
 SHORTEST_PREFIX: Final = 8
 Approval = ApproveRemedy | BreakGlass
 OnDigest = ApproveRemedy | BreakGlass | RejectRemedy
-PersonsRequest = OnDigest | StopAct | Acknowledge | Snooze | CloseIncident
+PersonsRequest = OnDigest | StopAct | Acknowledge | Snooze | CloseIncident | CorrectCause
 
 
 def decide(
@@ -102,6 +103,8 @@ def refusal(
             return _objection_to_decision(request, incident, by, now, rules)
         case CloseIncident() if (incident.phase, ev.Closed) not in NEXT:
             return f"it cannot be closed while it is {incident.phase}"
+        case CorrectCause():
+            return _objection_to_correction(request, incident)
         case StopAct():
             return _objection_to_stop(incident)
         case _:
@@ -116,6 +119,17 @@ def _objection_to_stop(incident: Incident) -> str:
         return "it is one single write: there is nothing to stop"
     if incident.stop is not None:
         return f"{incident.stop.by.user} stopped it already"
+    return ""
+
+
+def _objection_to_correction(request: CorrectCause, incident: Incident) -> str:
+    """A correction needs a verdict to correct; without one it says what petops did not find."""
+    if incident.phase in {Phase.OPEN, Phase.INVESTIGATING}:
+        return "it is being investigated: wait for the verdict"
+    found = incident.diagnosis.cause if incident.diagnosis else None
+    is_same = found is not None and found.mode == request.mode
+    if is_same and request.subject in {None, found.subject if found else None}:
+        return f"{request.mode} is what petops found"
     return ""
 
 
@@ -180,23 +194,34 @@ def _is_same(one: Identity, other: Identity, rules: Rules) -> bool:
 def _accepted(
     request: PersonsRequest, incident: Incident, by: Identity, now: datetime
 ) -> tuple[ev.Event, ...]:
+    if isinstance(request, Approval):
+        return _approved(request, incident, by, now)
+    return (_done(request, incident, by, now),)
+
+
+def _done(
+    request: RejectRemedy | StopAct | Acknowledge | Snooze | CloseIncident | CorrectCause,
+    incident: Incident,
+    by: Identity,
+    now: datetime,
+) -> ev.Event:
+    asked = request.id
     match request:
-        case ApproveRemedy() | BreakGlass():
-            return _approved(request, incident, by, now)
         case RejectRemedy(because=because):
             digest = _full(incident, request.digest)
-            rejected = ev.RemedyRejected(
-                at=now, request=request.id, by=by, digest=digest, because=because
-            )
-            return (rejected,)
+            return ev.RemedyRejected(at=now, request=asked, by=by, digest=digest, because=because)
         case StopAct(because=because):
-            return (ev.StopRequested(at=now, request=request.id, by=by, because=because),)
+            return ev.StopRequested(at=now, request=asked, by=by, because=because)
         case Acknowledge():
-            return (ev.Acknowledged(at=now, request=request.id, by=by),)
-        case Snooze():
-            return (ev.Snoozed(at=now, request=request.id, by=by, until=request.until),)
-        case CloseIncident():
-            return (ev.Closed(at=now, request=request.id, by=by, because=request.because),)
+            return ev.Acknowledged(at=now, request=asked, by=by)
+        case Snooze(until=until):
+            return ev.Snoozed(at=now, request=asked, by=by, until=until)
+        case CorrectCause(mode=mode, subject=subject, because=because):
+            return ev.CauseCorrected(
+                at=now, request=asked, by=by, mode=mode, subject=subject, because=because
+            )
+        case CloseIncident(because=because):
+            return ev.Closed(at=now, request=asked, by=by, because=because)
 
 
 def _approved(

@@ -129,6 +129,10 @@ def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912, 
             return (Line(text=f"acknowledged by {by.user} ({by.channel})"),)
         case ev.Snoozed(by=by, until=until):
             return (Line(text=f"snoozed by {by.user} until {clock(until)}"),)
+        case ev.CauseCorrected(by=by, mode=mode, subject=subject, because=because):
+            where = f" on {subject}" if subject else ""
+            why = f": {because}" if because else ""
+            return (Line(text=f"{by.user} says what it was: {mode}{where}{why}", style="yellow"),)
         case ev.Closed(by=by, because=because):
             return (Line(text=f"closed by {by.user}: {because}"),)
         case ev.Noted(text=text):

@@ -114,7 +114,7 @@ def _section(name: str, text: str, width: int, paint: Palette) -> list[Text]:
     ]
 
 
-def decisions(  # noqa: C901 - one flat table of cases
+def decisions(  # noqa: C901, PLR0912 - one flat table of cases
     incident: Incident, times: Times, width: int, paint: Palette
 ) -> list[Text]:
     """Return who decided what, where, and what was turned down."""
@@ -142,6 +142,10 @@ def decisions(  # noqa: C901 - one flat table of cases
                 words, tone = f"· {by.user} is on it ({by.channel})", "text"
             case ev.Snoozed(by=by, at=at, until=until):
                 words, tone = f"· {by.user} snoozed it until {times.clock(until)}", "text"
+            case ev.CauseCorrected(by=by, at=at, mode=mode, subject=subject):
+                where = f" on {subject}" if subject else ""
+                words = f"≠ {by.user} ({by.channel}): it was {mode}{where}"
+                tone = "warn"
             case _:
                 continue
         style = paint.tone(tone)

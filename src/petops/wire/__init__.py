@@ -84,7 +84,7 @@ def request_from_json(body: bytes) -> AnyRequest:
         raise UsageError(f"this is no request: {_sentence(exc)}") from exc
     for one in fields(request):
         value = getattr(request, one.name)
-        if isinstance(value, str):
+        if isinstance(value, str) and value != one.default:
             _bounded(one.name, value)
     return request
 
