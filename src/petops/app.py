@@ -6,7 +6,7 @@ import asyncio
 import os
 import shlex
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,8 @@ from pathlib import Path
 from mcp.client.stdio import StdioServerParameters
 
 from petops.actuators.kubernetes import KubernetesActuator
-from petops.config import Loaded, Settings, load
+from petops.config import Loaded, Settings, load, read_secrets
+from petops.config.network import trusted
 from petops.domain.alarm import Alarm, Assessment, Category, Environment
 from petops.domain.alarm_mapping import AlarmMapping, MappingRule
 from petops.domain.assessment import AssessmentRules, CategoryRule, assess
@@ -36,6 +37,7 @@ from petops.sources.kubernetes_site import KubernetesSite
 from petops.sources.mcp_caller import McpCaller, McpUrl, Target
 from petops.sources.metrics_missing import MetricsMissing
 from petops.sources.prometheus_mcp import PrometheusMcp
+from petops.sources.secrets_manager import is_reference, secret
 
 _WHOAMI_SECONDS = 5.0
 
@@ -91,7 +93,16 @@ class Running:
 
 def settings_from(config: Path | None) -> Loaded:
     """Read the settings from file and environment: the only reading of either."""
+    use_environment(trusted(os.environ))
     return load(config, os.environ)
+
+
+async def with_secrets(settings: Settings, say: Callable[[str], None]) -> Settings:
+    """Return the settings with each secret that they only name, read from where it is kept.
+
+    What cannot be had is said and left empty: Slack's token must not keep the engine from work.
+    """
+    return await read_secrets(settings, secret, is_reference, say)
 
 
 def use_environment(variables: Mapping[str, str]) -> None:
@@ -209,8 +220,12 @@ def mcp_child(command: str, environment: Mapping[str, str]) -> StdioServerParame
     words = shlex.split(command)
     if not words:
         raise UsageError("prometheus.mcp_command is empty")
-    passed = ("AWS_", "PROMETHEUS_", "PETOPS_PROMETHEUS_", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT")
-    env = {key: value for key, value in environment.items() if key.startswith(passed)}
+    passed = ("AWS_", "PROMETHEUS_", "PETOPS_PROMETHEUS_", "SSL_CERT", "REQUESTS_CA_BUNDLE")
+    env = {
+        key: value
+        for key, value in environment.items()
+        if key.startswith(passed) or key.lower().endswith("_proxy")
+    }
     return StdioServerParameters(command=words[0], args=words[1:], env=env)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from petops import wire
+from petops.config.network import proxy_for
 from petops.domain.events import Entry
 from petops.domain.incident import Board
 from petops.domain.requests import AnyRequest
@@ -123,7 +124,12 @@ async def connected(where: Path | str, token: str = "") -> AsyncIterator[RemoteE
     secure = base.lower().startswith("https:")  # reading the certificates takes 40 ms
     uds = str(where) if isinstance(where, Path) else None
     try:
-        transport = httpx2.AsyncHTTPTransport(uds=uds, verify=secure, trust_env=False)
+        transport = httpx2.AsyncHTTPTransport(
+            uds=uds,
+            verify=secure,
+            trust_env=secure,  # SSL_CERT_FILE
+            proxy=None if uds else proxy_for(base),
+        )
         client = httpx2.AsyncClient(
             base_url=base, transport=transport, headers=head, timeout=timeout, trust_env=False
         )

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from petops.app import Running, running_engine
+from petops.app import Running, running_engine, with_secrets
 from petops.config import Settings
 from petops.daemon.server import Tokens, hashed, serve_http, serve_socket, server
 from petops.domain.alarm import Alarm
@@ -40,6 +40,7 @@ async def serving(
     settings: Settings, say: Callable[[str], None], *, http: bool = True
 ) -> AsyncIterator[Served]:
     """Hold the journal and serve, for as long as the block lasts."""
+    settings = await with_secrets(settings, say)
     async with AsyncExitStack() as stack:
         journal = await stack.enter_async_context(SqliteJournal.open(settings.journal_path))
         running = await stack.enter_async_context(running_engine(settings, journal))

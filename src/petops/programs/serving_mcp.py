@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from petops.app import prometheus_client
+from petops.app import prometheus_client, with_secrets
 from petops.errors import UsageError
 from petops.mcp_server.answers import Limits
 from petops.mcp_server.serving import serve_http, serve_stdio
 from petops.programs.attach import settings_here
+from petops.programs.printing import note
+from petops.sources.secrets_manager import secret
 
 
 async def served(
@@ -25,6 +27,8 @@ async def served(
     if prometheus_url:
         settings = replace(settings, prometheus=replace(settings.prometheus, url=prometheus_url))
     host, port = address(http) if http else ("", 0)
+    settings = await with_secrets(settings, note)
+    token = await secret(token) if token else token
     async with prometheus_client(settings) as client:
         if http is None:
             await serve_stdio(client, Limits())

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from petops.config.network import proxy_for
 from petops.domain.subject import ClusterName
 from petops.errors import OutcomeUnknownError, PetopsError, SourceError
 from petops.ports import ApiAnswer
@@ -144,6 +145,8 @@ async def open_calls(
     configuration = Configuration()
     configuration.retries = None  # any number, 0 and False too, repeats calls behind our back
     cluster, reload = await credentials(kubeconfig, context, configuration)
+    if not configuration.proxy:  # the kubeconfig's own `proxy-url` comes first, as in kubectl
+        configuration.proxy = proxy_for(configuration.host)
     try:
         opened = ApiClient(configuration)
     except (OSError, ValueError) as exc:
