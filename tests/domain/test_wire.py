@@ -88,7 +88,18 @@ def test_every_event_comes_back(kind: type[ev.Event], data: st.DataObject) -> No
 @given(data=st.data())
 def test_every_request_comes_back(kind: type[AnyRequest], data: st.DataObject) -> None:
     text = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=20)
-    named = dict.fromkeys(("id", "incident", "digest", "because", "mode"), text)
+    fields = (
+        "id",
+        "incident",
+        "digest",
+        "because",
+        "mode",
+        "surface",
+        "part",
+        "channel",
+        "message",
+    )
+    named = dict.fromkeys(fields, text)
     wanted = {name: one for name, one in named.items() if name in kind.__dataclass_fields__}
     request = cast("AnyRequest", data.draw(st.builds(kind, **wanted)))
     assert wire.request_from_json(wire.request_to_json(request)) == request

@@ -16,6 +16,7 @@ from petops.domain.requests import (
     ApproveRemedy,
     CloseIncident,
     CorrectCause,
+    RecordMirrored,
     Snooze,
 )
 from petops.domain.stages import stages
@@ -333,6 +334,31 @@ async def test_what_a_person_says_it_was_stands_beside_the_verdict() -> None:
         assert now.diagnosis == found.diagnosis
         assert now.corrected is not None
         assert (now.corrected.mode, now.corrected.by) == ("a cache without bounds", RESPONDER)
+
+
+async def test_a_mirror_says_what_it_has_posted_and_nobody_else_may() -> None:
+    stage = Stage()
+    async with stage.running() as engine:
+        await stage.leak_for(60)
+        await stage.report(engine)
+        posted = RecordMirrored(
+            id="m-1",
+            incident="INC-0001",
+            surface="slack",
+            part="card",
+            channel="C1",
+            message="1.1",
+            shown=1,
+        )
+        refused = await engine.submit(replace(posted, id="m-0"), RESPONDER)
+        assert isinstance(refused.event, ev.RequestRefused)
+        mirror = Identity(user="slack", channel="mirror")
+        entry = await engine.submit(posted, mirror)
+        assert (await engine.submit(posted, mirror)) == entry
+        await engine.submit(replace(posted, id="m-2", shown=9), mirror)
+        found = (await engine.board()).incidents["INC-0001"].mirror("slack", "card")
+        assert found is not None
+        assert (found.message, found.shown) == ("1.1", 9)
 
 
 async def test_an_alarm_that_goes_on_unexplained_is_asked_about_again() -> None:

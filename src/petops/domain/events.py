@@ -58,6 +58,7 @@ __all__ = [
     "IncidentOpened",
     "InverseOffered",
     "InvestigationStarted",
+    "Mirrored",
     "Mitigated",
     "NoCauseFound",
     "Noted",
@@ -216,6 +217,20 @@ class CauseCorrected(Happened):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mirrored(Happened):
+    """A message of another surface shows the incident, up to its entry number `shown`.
+
+    `part` says which of the incident's messages there it is, `message` is its id in `channel`.
+    """
+
+    surface: str
+    part: str
+    channel: str
+    message: str
+    shown: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted(Happened):
     """Something that went wrong or is worth knowing, without effect on the phase."""
 
@@ -269,6 +284,7 @@ Event = (
     | Snoozed
     | Closed
     | CauseCorrected
+    | Mirrored
     | Noted
     | Unreadable
 )

@@ -61,6 +61,7 @@ class Incident:
     acknowledged: ev.Acknowledged | None = None
     snoozed_until: datetime | None = None
     corrected: ev.CauseCorrected | None = None
+    mirrored: tuple[ev.Mirrored, ...] = ()
     unreadable: int = 0
     history: tuple[ev.Entry, ...] = ()
 
@@ -78,6 +79,11 @@ class Incident:
             return None
         known = (*self.proposals, *self.inverse_offer)
         return next((one for one in known if one.digest == approved.digest), None)
+
+    def mirror(self, surface: str, part: str) -> ev.Mirrored | None:
+        """Return where a surface shows a part of the incident, if it does."""
+        found = (one for one in self.mirrored if (one.surface, one.part) == (surface, part))
+        return next(found, None)
 
     def after(self, entry: ev.Entry) -> Incident:
         """Return the incident once `entry` has happened; refuse what may not happen now."""
@@ -207,6 +213,9 @@ def _changes(now: Incident, event: ev.Event) -> dict[str, Any]:  # noqa: C901, P
             return {"snoozed_until": event.until}
         case ev.CauseCorrected():
             return {"corrected": event}
+        case ev.Mirrored(surface=surface, part=part):
+            here = now.mirror(surface, part)
+            return {"mirrored": (*(one for one in now.mirrored if one is not here), event)}
         case ev.Unreadable():
             return {"unreadable": now.unreadable + 1}
         case _:

@@ -54,6 +54,7 @@ ANYWHERE: Final[frozenset[type]] = frozenset(
         ev.Acknowledged,
         ev.Snoozed,
         ev.CauseCorrected,
+        ev.Mirrored,
         ev.Noted,
         ev.Unreadable,
     }

@@ -93,6 +93,21 @@ class CorrectCause(Request):
     because: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordMirrored(Request):
+    """A surface has posted what an incident shows: where it stands, and up to which entry.
+
+    Only petops' own mirrors may say so; `part` is which of the incident's messages it is.
+    """
+
+    incident: str
+    surface: str
+    part: str
+    channel: str
+    message: str
+    shown: int
+
+
 AnyRequest = (
     ReportAlarm
     | ApproveRemedy
@@ -103,4 +118,5 @@ AnyRequest = (
     | Snooze
     | CloseIncident
     | CorrectCause
+    | RecordMirrored
 )

@@ -16,6 +16,7 @@ from petops.domain.requests import (
     BreakGlass,
     CloseIncident,
     CorrectCause,
+    RecordMirrored,
     RejectRemedy,
     Snooze,
     StopAct,
@@ -25,7 +26,11 @@ from petops.engine.record import Decision
 SHORTEST_PREFIX: Final = 8
 Approval = ApproveRemedy | BreakGlass
 OnDigest = ApproveRemedy | BreakGlass | RejectRemedy
-PersonsRequest = OnDigest | StopAct | Acknowledge | Snooze | CloseIncident | CorrectCause
+Undigested = StopAct | Acknowledge | Snooze | CloseIncident | CorrectCause | RecordMirrored
+PersonsRequest = OnDigest | Undigested
+
+MIRROR: Final = "mirror"
+"""The channel of petops' own surfaces that say what they have posted; nobody else has it."""
 
 
 def decide(
@@ -107,6 +112,8 @@ def refusal(
             return _objection_to_correction(request, incident)
         case StopAct():
             return _objection_to_stop(incident)
+        case RecordMirrored() if by.channel != MIRROR:
+            return "only petops' own mirrors say what they have posted"
         case _:
             return ""
 
@@ -200,7 +207,7 @@ def _accepted(
 
 
 def _done(
-    request: RejectRemedy | StopAct | Acknowledge | Snooze | CloseIncident | CorrectCause,
+    request: RejectRemedy | Undigested,
     incident: Incident,
     by: Identity,
     now: datetime,
@@ -222,6 +229,20 @@ def _done(
             )
         case CloseIncident(because=because):
             return ev.Closed(at=now, request=asked, by=by, because=because)
+        case RecordMirrored():
+            return _mirrored(request, now)
+
+
+def _mirrored(request: RecordMirrored, now: datetime) -> ev.Event:
+    return ev.Mirrored(
+        at=now,
+        request=request.id,
+        surface=request.surface,
+        part=request.part,
+        channel=request.channel,
+        message=request.message,
+        shown=request.shown,
+    )
 
 
 def _approved(

@@ -135,6 +135,9 @@ def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912, 
             return (Line(text=f"{by.user} says what it was: {mode}{where}{why}", style="yellow"),)
         case ev.Closed(by=by, because=because):
             return (Line(text=f"closed by {by.user}: {because}"),)
+        case ev.Mirrored(surface=surface, part=part, shown=shown):
+            text = f"{surface} shows it up to entry {shown} ({part})"
+            return (Line(text=text, style="dim"),)
         case ev.Noted(text=text):
             return (Line(text=f"note: {text}", style="yellow"),)
         case ev.Unreadable(kind=kind):
