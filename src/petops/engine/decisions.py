@@ -97,7 +97,7 @@ def _why_not_on_offer(incident: Incident, wanted: str) -> str:
     return f"no change with digest {wanted[:16]} is on offer; read the incident again"
 
 
-def refusal(
+def refusal(  # noqa: PLR0911 - one flat table of cases
     request: PersonsRequest, incident: Incident, by: Identity, now: datetime, *, rules: Rules
 ) -> str:
     """Say why the request is not accepted now; empty where it is."""
@@ -206,7 +206,7 @@ def _accepted(
     return (_done(request, incident, by, now),)
 
 
-def _done(
+def _done(  # noqa: PLR0911 - one flat table of cases
     request: RejectRemedy | Undigested,
     incident: Incident,
     by: Identity,
