@@ -23,6 +23,7 @@ from petops.domain.objects import (
 )
 from petops.domain.performance import CpuUse, RequestLatency
 from petops.domain.subject import Subject
+from petops.domain.tracing import LogExcerpt, ServiceMap, SlowTraces, TroubleSpot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,4 +256,8 @@ Fact = (
     | Quotas
     | JobRun
     | NodeMemory
+    | SlowTraces
+    | ServiceMap
+    | TroubleSpot
+    | LogExcerpt
 )

@@ -110,14 +110,18 @@ class Trace:
                 yield one
                 waiting += reversed(self.children.get(one.id, ()))
 
-    def service_of(self, segment: Segment) -> str:
-        """Return the service that a segment belongs to: that of the segment it is a step of."""
+    def segment_of(self, segment: Segment) -> Segment:
+        """Return the whole segment that a subsegment is a step of; itself where there is none."""
         seen: set[str] = set()
         one = segment
         while one.is_subsegment and one.id not in seen and one.parent_id in self.by_id:
             seen.add(one.id)
             one = self.by_id[one.parent_id]
-        return one.name
+        return one
+
+    def service_of(self, segment: Segment) -> str:
+        """Return the service that a segment belongs to: that of the segment it is a step of."""
+        return self.segment_of(segment).name
 
     def own_seconds_by_service(self) -> Mapping[str, float]:
         """Return each service's own time in this request: its segments' and their steps'.
