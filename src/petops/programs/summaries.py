@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from petops.domain import facts, objects, performance
+from petops.domain import facts, objects, performance, tracing
 from petops.domain.facts import Fact
 
 
@@ -61,6 +61,17 @@ def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
             return f"{fact.succeeded} of {fact.wanted} succeeded, {fact.failed} failed"
         case objects.NodeMemory(nodes=nodes):
             return f"{len(fact.pods)} pods measured on {', '.join(nodes) or 'no node'}"
+        case tracing.SlowTraces(service=service):
+            bars = [one.guilty_bar for one in fact.waterfalls]
+            where = sorted({one.service for one in bars if one is not None})
+            slow = f"{len(fact.slow)} slow, at {', '.join(where)}" if where else "none slow"
+            return f"{fact.looked_at} traces through {service}, {slow}"
+        case tracing.ServiceMap(nodes=services):
+            return f"{len(services)} services, {len(fact.edges)} calls"
+        case tracing.TroubleSpot(cause=cause, why=why):
+            return f"{cause}: {why}" if cause else why
+        case tracing.LogExcerpt(lines=found):
+            return f"{len(found)} lines{', and more' if fact.is_cut else ''}"
 
 
 def clock(at: datetime) -> str:
