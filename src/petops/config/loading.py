@@ -13,8 +13,14 @@ from petops.config.folders import config_folder
 from petops.config.sections import Settings
 from petops.errors import UsageError
 
-_SECTIONS = ("cluster", "journal", "prometheus", "alarms", "engine", "repair", "daemon")
-_RULES = ("mapping", "assessment", "approval", "person", "freeze")
+_SECTIONS = (
+    *("cluster", "journal", "prometheus", "alarms", "engine", "repair", "daemon"),
+    *("slack", "grafana", "notify"),
+)
+_RULES = (
+    *("mapping", "assessment", "approval", "person", "freeze"),
+    *("slack_route", "grafana_link", "mask"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

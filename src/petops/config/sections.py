@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from petops.config.described import described as _set
 from petops.config.folders import state_folder
-
-
-def _set(default: Any, *variables: str, about: str, secret: bool = False) -> Any:
-    metadata = {"variables": variables, "about": about, "secret": secret}
-    return field(default=default, metadata=metadata)
+from petops.config.mirrors import GrafanaSettings, NotifySettings, SlackSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +135,9 @@ class DaemonSettings:
     token: str = _set(
         "", "PETOPS_TOKEN", about="bearer token of the API; empty: made at start", secret=True
     )
+    public_url: str = _set(
+        "", "PETOPS_PUBLIC_URL", about="where people reach the daemon, for links to incidents"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,11 +151,17 @@ class Settings:
     engine: EngineSettings = field(default_factory=EngineSettings)
     repair: RepairSettings = field(default_factory=RepairSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
+    slack: SlackSettings = field(default_factory=SlackSettings)
+    grafana: GrafanaSettings = field(default_factory=GrafanaSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     mapping: tuple[Mapping[str, Any], ...] = ()
     assessment: tuple[Mapping[str, Any], ...] = ()
     approval: tuple[Mapping[str, Any], ...] = ()
     person: tuple[Mapping[str, Any], ...] = ()
     freeze: tuple[Mapping[str, Any], ...] = ()
+    slack_route: tuple[Mapping[str, Any], ...] = ()
+    grafana_link: tuple[Mapping[str, Any], ...] = ()
+    mask: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def journal_path(self) -> Path:
