@@ -7,7 +7,7 @@ from typing import Final
 
 from petops.lab.event_recorder import EventRecorder
 from petops.lab.pod_creation import PodCreation
-from petops.lab.pod_facts import condition, is_active, is_ready
+from petops.lab.pod_facts import OVER, condition, is_active, is_ready
 from petops.lab.quantities import moment, stamp
 from petops.lab.quotas import ForbiddenError
 from petops.lab.replica_sets import EndPod
@@ -32,31 +32,47 @@ class Jobs:
         self._stage, self._events, self._end_pod = stage, events, end_pod
         self._pods = PodCreation(stage, events)
         self._due: set[tuple[str, str, float]] = set()
+        self._counted: dict[str, dict[str, str]] = {}
+        """By the uid of a Job, how its pods ended: a pod that is gone since still counts."""
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Move one Job a step on."""
         job = self._stage.store.find("jobs", namespace, name)
         if job is None or "deletionTimestamp" in job["metadata"] or _is_over(job):
+            if job is not None:
+                self._counted.pop(job["metadata"]["uid"], None)
             return
         pods = self._pods.pods_of(job)
         active = [pod for pod in pods if is_active(pod)]
-        done = sum(pod["status"].get("phase") == "Succeeded" for pod in pods)
+        done, failures = self._count(job, pods)
         failed = [pod for pod in pods if pod["status"].get("phase") == "Failed"]
         wanted = job["spec"].get("completions", 1)
-        reason = self._failure(job, failed, active)
+        reason = self._failure(job, failures, active)
         if reason:
             for pod in active:
                 self._end_pod(pod)
-            self._write(job, [], done, len(failed) + len(active), reason)
+            self._write(job, [], done, failures + len(active), reason)
             self._events.controller(COMPONENT, "jobs", job, reason, _WHY[reason], warning=True)
             return
         if done >= wanted:
-            self._write(job, active, done, len(failed), "Complete")
+            self._write(job, active, done, failures, "Complete")
             self._events.controller(COMPONENT, "jobs", job, "Completed", "Job completed")
             return
         if not job["spec"].get("suspend"):
             active += self._filled(job, failed, len(active), wanted - done)
-        self._write(job, active, done, len(failed), "")
+        self._write(job, active, done, failures, "")
+
+    def _count(self, job: Json, pods: list[Json]) -> tuple[int, int]:
+        """Return how many pods have succeeded and failed; one that is deleted has failed."""
+        counted = self._counted.setdefault(job["metadata"]["uid"], {})
+        for pod in pods:
+            phase = pod["status"].get("phase", "")
+            if phase in OVER:
+                counted.setdefault(pod["metadata"]["uid"], phase)
+            elif "deletionTimestamp" in pod["metadata"]:
+                counted.setdefault(pod["metadata"]["uid"], "Failed")
+        ends = list(counted.values())
+        return ends.count("Succeeded"), ends.count("Failed")
 
     def _filled(self, job: Json, failed: list[Json], active: int, left: int) -> list[Json]:
         """Make the pods that are missing, after a pause if the last one failed."""
@@ -86,13 +102,13 @@ class Jobs:
             self._again(job, _FIRST_WAIT_SECONDS)
             return []
 
-    def _failure(self, job: Json, failed: list[Json], active: list[Json]) -> str:
+    def _failure(self, job: Json, failures: int, active: list[Json]) -> str:
         restarts = sum(
             one["restartCount"]
             for pod in active
             for one in pod["status"].get("containerStatuses") or ()
         )
-        if len(failed) + restarts > job["spec"].get("backoffLimit", 6):
+        if failures + restarts > job["spec"].get("backoffLimit", 6):
             return _LIMIT
         seconds = job["spec"].get("activeDeadlineSeconds")
         started = (job.get("status") or {}).get("startTime")

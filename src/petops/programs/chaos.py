@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from petops.app import connected
 from petops.domain.subject import ClusterName, Kind, Subject
-from petops.errors import RefusedError, UsageError
+from petops.errors import RefusedError, SourceError, UsageError
 from petops.ports import RESOURCES, ApiAnswer, KubernetesCalls
 from petops.programs import chaos_watch
 from petops.programs.attach import settings_here
@@ -28,7 +29,10 @@ _APPLY: Final = "application/apply-patch+yaml"
 _TTL: Final = re.compile(r"(\d{1,5})(s|m|h)")
 _LONGEST_TTL_SECONDS: Final = 24 * 3600
 _MANAGED: Final = f"app.kubernetes.io/managed-by={MANAGED_BY}"
-_DEPLOYMENTS: Final = "/apis/apps/v1/deployments"
+_KINDS: Final = {
+    Kind.DEPLOYMENT: "/apis/apps/v1/deployments",
+    Kind.JOB: "/apis/batch/v1/jobs",
+}
 
 Json = Any
 
@@ -81,7 +85,8 @@ async def remove(calls: KubernetesCalls, scenario: Scenario) -> int:
     What carries the scenario's label counts too, wherever it is: somebody may have renamed it.
     """
     paths = {_path(document) for document in scenario.documents()}
-    paths |= {_path({"kind": "Deployment", **one}) for one in await _labelled(calls, scenario)}
+    with contextlib.suppress(SourceError):  # who may not list them all takes back what was applied
+        paths |= {_path(one) for one in await at_work(calls, f",{SCENARIO_LABEL}={scenario.name}")}
     found = 0
     for path in sorted(paths):
         answer = await calls.request("DELETE", path, query={"propagationPolicy": "Background"})
@@ -91,11 +96,15 @@ async def remove(calls: KubernetesCalls, scenario: Scenario) -> int:
     return found
 
 
-async def _labelled(calls: KubernetesCalls, scenario: Scenario) -> list[Json]:
-    """Return the Deployments of a scenario in all namespaces, as far as they may be listed."""
-    query = {"labelSelector": f"{_MANAGED},{SCENARIO_LABEL}={scenario.name}"}
-    answer = await calls.request("GET", _DEPLOYMENTS, query=query)
-    return list(answer.body["items"]) if answer.status == 200 else []
+async def at_work(calls: KubernetesCalls, chosen: str = "") -> list[Json]:
+    """Return the injected objects of all namespaces, by the label that each carries."""
+    query = {"labelSelector": f"{_MANAGED}{chosen}"}
+    found = []
+    for kind, path in _KINDS.items():
+        answer = await calls.request("GET", path, query=query)
+        _ok(answer, f"{kind}s")
+        found += [{**one, "kind": str(kind)} for one in answer.body["items"]]
+    return found
 
 
 def target(scenario: Scenario, cluster: ClusterName) -> Subject:
@@ -183,9 +192,7 @@ async def cleaned(config: Path | None, name: str | None) -> None:
 async def status(config: Path | None, *, as_json: bool) -> None:
     """Print which faults are injected, by the label that each carries."""
     async with _calls(config) as calls:
-        answer = await calls.request("GET", _DEPLOYMENTS, query={"labelSelector": _MANAGED})
-        _ok(answer, "Deployments")
-    rows = [_row(one, datetime.now(UTC)) for one in answer.body["items"]]
+        rows = [_row(one, datetime.now(UTC)) for one in await at_work(calls)]
     if as_json:
         print_json(rows)
         return
@@ -199,13 +206,22 @@ async def status(config: Path | None, *, as_json: bool) -> None:
 def _row(found: Json, now: datetime) -> dict[str, str]:
     metadata, state = found["metadata"], found.get("status") or {}
     expires = (metadata.get("annotations") or {}).get(EXPIRES_ANNOTATION, "?")
+    wanted = found["spec"].get("replicas", 1)
     return {
         "scenario": metadata["labels"].get(SCENARIO_LABEL, "?"),
-        "deployment": f"{metadata['namespace']}/{metadata['name']}",
+        found["kind"].lower(): f"{metadata['namespace']}/{metadata['name']}",
         "expires": expires,
-        "state": "over" if _is_past(expires, now) else "at work",
-        "ready": f"{state.get('readyReplicas', 0)}/{found['spec'].get('replicas', 1)}",
+        "state": "over" if _is_past(expires, now) or _has_ended(state) else "at work",
+        "ready": f"{state.get('readyReplicas', state.get('ready', 0))}/{wanted}",
     }
+
+
+def _has_ended(status: Json) -> bool:
+    """Say whether it is a Job whose pod was evicted, or is done."""
+    return any(
+        one["type"] in {"Complete", "Failed"} and one["status"] == "True"
+        for one in status.get("conditions") or ()
+    )
 
 
 def _is_past(text: str, now: datetime) -> bool:

@@ -18,7 +18,6 @@ from petops.ports import KubernetesCalls
 from petops.programs.postmortem import markdown
 from petops.tui.given import Fault, Health, Injected, Told
 
-_DEPLOYMENTS: Final = "/apis/apps/v1/deployments"
 _LOOK_SECONDS: Final = 5.0
 
 
@@ -52,15 +51,13 @@ class ClusterFaults:
 
     async def status(self) -> Sequence[Injected]:
         """Return what is injected now, by the label that each object carries."""
-        from petops.scenarios.base import EXPIRES_ANNOTATION, MANAGED_BY, SCENARIO_LABEL  # noqa: PLC0415
+        from petops.programs import chaos  # noqa: PLC0415
+        from petops.scenarios.base import EXPIRES_ANNOTATION, SCENARIO_LABEL  # noqa: PLC0415
 
         async with _calls(self._settings) as (calls, _):
-            query = {"labelSelector": f"app.kubernetes.io/managed-by={MANAGED_BY}"}
-            answer = await calls.request("GET", _DEPLOYMENTS, query=query)
-        if failure := answer.failure("Deployments"):
-            raise failure
+            objects = await chaos.at_work(calls)
         found = []
-        for one in answer.body["items"]:
+        for one in objects:
             metadata = one["metadata"]
             ends = metadata.get("annotations", {}).get(EXPIRES_ANNOTATION, "")
             found.append(

@@ -16,6 +16,7 @@ EXPIRES_ANNOTATION: Final = "petops.dev/expires-at"
 SCENARIO_LABEL: Final = "petops.dev/scenario"
 MANAGED_BY: Final = "petops-chaos"
 DEFAULT_TTL: Final = timedelta(minutes=10)
+_PATIENCE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,9 @@ class Scenario:
         """Return the objects with a time limit, and with its end where `now` is given."""
         found = [document for document in yaml.safe_load_all(self.text) if document]
         for document in found:
+            if "activeDeadlineSeconds" in document["spec"]:
+                seconds = int((ttl + _PATIENCE).total_seconds())
+                document["spec"]["activeDeadlineSeconds"] = seconds
             for variable in _variables(document):
                 if variable["name"] == "TTL_SECONDS":
                     variable["value"] = str(int(ttl.total_seconds()))

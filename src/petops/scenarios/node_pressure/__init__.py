@@ -15,32 +15,25 @@ _BASE_MIB: Final = 14.0
 
 
 def behaviour(program: Program) -> Behaviour:
-    """Fill from the start on, until little is available on the node or the time is over.
-
-    A pod that comes to life long after the fault was injected follows one that was evicted: it
-    stays small, so that one node is filled and not one after the other.
-    """
+    """Fill until little is available on the node; end once the time is over."""
     usual = ordinary(program)
     rate = max(program.number("FILL_MIB_PER_SECOND", 96.0), 0.0)
     keep = max(program.number("KEEP_AVAILABLE_MIB", 50.0), 0.0)
-    lasts, late = program.lasts_seconds, _is_late(program)
+    lasts = program.lasts_seconds
     room = max(program.node_available() / MIB - keep, 0.0)
 
     def rss_bytes(seconds: float) -> float:
-        fills = not late and usual.listens_after <= seconds < lasts
+        fills = usual.listens_after <= seconds < lasts
         filled = min(rate * (math.floor(seconds) + 1), room) if fills else 0.0
         return (_BASE_MIB + filled) * MIB
 
-    return replace(usual, rss_bytes=rss_bytes, most_bytes=math.inf)
-
-
-def _is_late(program: Program) -> bool:
-    """Say whether the pod was made long after the injection; only its end tells when that was."""
-    if not program.environment.get("EXPIRES_AT"):
-        return False
-    ttl = program.number("TTL_SECONDS", 600.0)
-    within = program.number("FIRST_SECONDS", 45.0)
-    return program.lasts_seconds < ttl - within
+    return replace(
+        usual,
+        rss_bytes=rss_bytes,
+        most_bytes=math.inf,
+        exits_after=lasts if math.isfinite(lasts) else None,
+        exit_code=0,
+    )
 
 
 SCENARIO: Final = Scenario(
