@@ -34,6 +34,7 @@ from petops.domain.repair_events import (
     TakenBack,
     WouldHaveActed,
 )
+from petops.domain.runbook import Runbook
 from petops.domain.subject import Subject
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "Reopened",
     "RequestRefused",
     "Resolved",
+    "RunbookFound",
     "Snoozed",
     "StepAnswered",
     "StepUnanswered",
@@ -148,6 +150,13 @@ class Diagnosed(Happened):
     """All answers are in and weighed."""
 
     diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunbookFound(Happened):
+    """The organisation has a page about the cause; it is kept as it was then."""
+
+    runbook: Runbook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +265,7 @@ Event = (
     | Diagnosed
     | RemediesProposed
     | NothingToPropose
+    | RunbookFound
     | NoCauseFound
     | AskedAgain
     | ProposalsLapsed

@@ -237,6 +237,23 @@ class NearbyPods:
     pods: tuple[Pod, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFact:
+    """What a step of an organisation's own found: a sentence, and figures and words by name."""
+
+    summary: str
+    numbers: tuple[tuple[str, float], ...] = ()
+    words: tuple[tuple[str, str], ...] = ()
+
+    def number(self, name: str) -> float | None:
+        """Return a figure; None where the step did not give it."""
+        return dict(self.numbers).get(name)
+
+    def word(self, name: str) -> str:
+        """Return a word, empty where the step did not give it."""
+        return dict(self.words).get(name, "")
+
+
 Fact = (
     AffectedPods
     | ContainerMemory
@@ -260,4 +277,5 @@ Fact = (
     | ServiceMap
     | TroubleSpot
     | LogExcerpt
+    | OwnFact
 )

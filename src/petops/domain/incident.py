@@ -13,6 +13,7 @@ from petops.domain.change import Proposal
 from petops.domain.diagnosis import Diagnosis
 from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.phases import ANYWHERE, NEXT, Phase
+from petops.domain.runbook import Runbook
 from petops.errors import IllegalEventError
 
 
@@ -37,6 +38,7 @@ class Incident:
     unknowns: tuple[Unknown, ...] = ()
     diagnosis: Diagnosis | None = None
     diagnosed_at: datetime | None = None
+    runbooks: tuple[Runbook, ...] = ()
     proposals: tuple[Proposal, ...] = ()
     withheld: tuple[tuple[str, str], ...] = ()
     asked_again: int = 0
@@ -158,6 +160,8 @@ def _changes(now: Incident, event: ev.Event) -> dict[str, Any]:  # noqa: C901, P
             return {"unknowns": (*now.unknowns, unknown)}
         case ev.Diagnosed():
             return {"diagnosis": event.diagnosis, "diagnosed_at": event.at}
+        case ev.RunbookFound(runbook=runbook):
+            return {"runbooks": (*now.runbooks, runbook)}
         case ev.RemediesProposed():
             first = now.proposed_at or event.at
             return {
@@ -231,6 +235,7 @@ def _new_round() -> dict[str, Any]:
         "unknowns": (),
         "diagnosis": None,
         "diagnosed_at": None,
+        "runbooks": (),
         "proposals": (),
         "withheld": (),
         "proposed_at": None,

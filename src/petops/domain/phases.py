@@ -53,6 +53,7 @@ ANYWHERE: Final[frozenset[type]] = frozenset(
         ev.WouldHaveActed,
         ev.Acknowledged,
         ev.Snoozed,
+        ev.RunbookFound,
         ev.CauseCorrected,
         ev.Mirrored,
         ev.Noted,

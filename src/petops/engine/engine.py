@@ -7,9 +7,9 @@ that phase asks for, appends what happened, and looks again. A restart begins at
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 from petops.domain import events as ev
 from petops.domain.alarm import AlarmState
@@ -19,6 +19,7 @@ from petops.domain.incident import Board, Incident
 from petops.domain.phases import AT_REST, Phase
 from petops.domain.policy import Identity
 from petops.domain.requests import AnyRequest, ApproveRemedy, BreakGlass, ReportAlarm
+from petops.domain.runbook import steps_wanted
 from petops.engine import decisions, intake
 from petops.engine.investigation import Inquiry, concluded, steps_of, suspected
 from petops.engine.record import Decision, Record
@@ -27,7 +28,7 @@ from petops.engine.repairing import Repairing
 from petops.engine.surroundings import Surroundings, case_of
 from petops.engine.watching import Watch
 from petops.errors import PetopsError, SupersededError
-from petops.playbooks.base import Evidence
+from petops.playbooks.base import Evidence, FailureMode, Step
 from petops.ports import Journal
 
 _RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
@@ -189,7 +190,7 @@ class Engine:
         window = incident.window or Window.before(now, self._given.rules.window)
         case = case_of(incident, window)
         modes = suspected(case, self._given.modes.values())
-        steps = steps_of(modes)
+        steps = steps_of(modes, self._further_steps(modes))
         if incident.phase is Phase.OPEN:
             started = ev.InvestigationStarted(
                 at=now,
@@ -212,6 +213,7 @@ class Engine:
             case,
             metrics=self._given.metrics,
             cluster=self._given.cluster,
+            own=self._given.own_sources,
             clock=self._given.clock,
             known=incident.answers,
             report=report,
@@ -221,9 +223,19 @@ class Engine:
         now_known = self._record.board.incidents[incident.id]
         evidence = Evidence(now_known.answers, now_known.unknowns)
         diagnosis = concluded(case, modes, evidence, now_known.unknowns)
-        await self._append(
-            incident.id, ev.Diagnosed(at=self._given.clock.now(), diagnosis=diagnosis)
+        at = self._given.clock.now()
+        cause = diagnosis.cause
+        pages = [one for one in self._given.runbooks if cause is not None and one.is_for(cause)]
+        found: tuple[ev.Event, ...] = (
+            ev.Diagnosed(at=at, diagnosis=diagnosis),
+            *(ev.RunbookFound(at=at, runbook=one) for one in pages),
         )
+        await self._record.append(lambda _: Decision(incident=incident.id, events=found))
+
+    def _further_steps(self, modes: Sequence[FailureMode]) -> list[Step[Any]]:
+        """Return the steps that runbooks of these failure modes want asked besides."""
+        wanted = steps_wanted(self._given.runbooks, (mode.name for mode in modes))
+        return [one for one in steps_of(self._given.modes.values()) if one.name in wanted]
 
     async def _wait_for_decision(self, incident: Incident) -> None:
         """Return when something was decided.

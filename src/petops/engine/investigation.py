@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from petops.domain.diagnosis import Diagnosis, Verdict
@@ -29,6 +29,7 @@ class Inquiry:
         metrics: Metrics,
         cluster: Cluster,
         clock: Clock,
+        own: Mapping[str, object] | None = None,
         known: Iterable[Answer] = (),
         report: Report | None = None,
     ) -> None:
@@ -36,6 +37,7 @@ class Inquiry:
         self._metrics = metrics
         self._cluster = cluster
         self._clock = clock
+        self._own = own or {}
         self._report = report
         self._known = {one.step: one for one in known}
         self._tasks: dict[str, asyncio.Task[Answer | Unknown]] = {}
@@ -70,7 +72,7 @@ class Inquiry:
 
     async def _asked(self, step: Step[Any]) -> Answer | Unknown:
         began = self._clock.now()
-        sources = Sources(metrics=self._metrics, cluster=self._cluster, answers=self)
+        sources = Sources(metrics=self._metrics, cluster=self._cluster, answers=self, own=self._own)
         why = ""
         fact: Fact | None = None
         try:
@@ -101,9 +103,12 @@ def suspected(case: Case, modes: Iterable[FailureMode]) -> tuple[FailureMode, ..
     return tuple(mode for mode in modes if mode.suspect(case))
 
 
-def steps_of(modes: Iterable[FailureMode]) -> tuple[Step[Any], ...]:
+def steps_of(
+    modes: Iterable[FailureMode], further: Iterable[Step[Any]] = ()
+) -> tuple[Step[Any], ...]:
     """Return each distinct step of these modes, in the order in which they name them."""
-    return tuple({one.name: one for mode in modes for one in mode.steps}.values())
+    own = (one for mode in modes for one in mode.steps)
+    return tuple({one.name: one for one in (*own, *further)}.values())
 
 
 def concluded(

@@ -9,6 +9,7 @@ from petops.domain.alarm import Alarm, Assessment
 from petops.domain.evidence import Window
 from petops.domain.incident import Incident
 from petops.domain.policy import Rules
+from petops.domain.runbook import Runbook
 from petops.domain.subject import Subject
 from petops.playbooks import MODES
 from petops.playbooks.base import Case, FailureMode
@@ -34,6 +35,8 @@ class Surroundings:
     rules: Rules = field(default_factory=Rules)
     modes: Mapping[str, FailureMode] = field(default_factory=lambda: MODES)
     remedies: Mapping[str, Remedy] = field(default_factory=lambda: REMEDIES)
+    runbooks: tuple[Runbook, ...] = ()
+    own_sources: Mapping[str, object] = field(default_factory=dict)
 
 
 def case_of(incident: Incident, window: Window, subject: Subject | None = None) -> Case:

@@ -48,7 +48,14 @@ class Sources:
     metrics: Metrics
     cluster: Cluster
     answers: Answers
+    own: Mapping[str, Any] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
+
+    def own_source(self, name: str) -> Any:
+        """Return a source of the organisation's own; raise SourceError where it is not set."""
+        if name not in self.own:
+            raise SourceError(f"there is no source {name}", hint="petops runbooks check")
+        return self.own[name]
 
     def noted(self, told: Told[T]) -> T:
         """Return what was told, having kept what was asked for it."""

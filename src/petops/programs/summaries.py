@@ -39,6 +39,8 @@ def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
         case facts.NodeConditions():
             short_of = ", ".join(fact.short_of_memory) or "none"
             return f"{len(fact.nodes)} nodes, short of memory: {short_of}"
+        case facts.OwnFact(summary=said):
+            return said
         case facts.NearbyPods(pods=pods):
             return f"{len(pods)} pods nearby are not well"
         case objects.ObjectEvents(occurrences=found, is_cut=cut):

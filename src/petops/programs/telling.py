@@ -138,6 +138,8 @@ def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912, 
         case ev.Mirrored(surface=surface, part=part, shown=shown):
             text = f"{surface} shows it up to entry {shown} ({part})"
             return (Line(text=text, style="dim"),)
+        case ev.RunbookFound(runbook=page):
+            return (Line(text=f"runbook {page.name}: {page.title} ({page.origin})"),)
         case ev.Noted(text=text):
             return (Line(text=f"note: {text}", style="yellow"),)
         case ev.Unreadable(kind=kind):
