@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from petops.domain.evidence import Asked, Unknown
-from petops.domain.subject import Subject
+from petops.domain.subject import Kind, Subject
 
 
 class Weighs(StrEnum):
@@ -78,8 +78,14 @@ class Finding:
 
     @property
     def target(self) -> Subject | None:
-        """The object that remedies change and watches look at."""
+        """The object that remedies change."""
         return self.culprit or self.subject
+
+    @property
+    def watched(self) -> Subject | None:
+        """The object that watches look at: a node in trouble stays the one, whoever caused it."""
+        is_node = self.subject is not None and self.subject.kind is Kind.NODE
+        return self.subject if is_node else self.target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

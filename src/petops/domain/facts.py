@@ -16,6 +16,7 @@ from petops.domain.objects import (
     JobRun,
     LastWords,
     NodeMemory,
+    NodeRelief,
     NodeState,
     ObjectEvents,
     Quotas,
@@ -278,4 +279,5 @@ Fact = (
     | TroubleSpot
     | LogExcerpt
     | OwnFact
+    | NodeRelief
 )

@@ -198,3 +198,22 @@ class NodeMemory:
     pods: tuple[PodMemory, ...]
     unmeasured_pods: int
     allocatable_mib: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRelief:
+    """How it stands with a node's memory, and with those that its kubelet evicted for it.
+
+    `used_mib` is what its measured pods use; `measured_at` the oldest of their latest readings;
+    `evicted_at` the latest eviction for memory there. `away` are owners of evicted pods whose
+    replicas are not all ready, `back` those whose are.
+    """
+
+    node: str
+    used_mib: float
+    allocatable_mib: float | None
+    unmeasured_pods: int
+    measured_at: datetime | None
+    evicted_at: datetime | None
+    away: tuple[Subject, ...] = ()
+    back: tuple[Subject, ...] = ()

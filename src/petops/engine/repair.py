@@ -113,7 +113,7 @@ class Repair:
         evidence = await self.watched(incident, cause, since)
         mode = self._given.modes[cause.mode]
         window = incident.window or Window.before(self._given.clock.now(), _LOOK_BACK)
-        return mode.judge(case_of(incident, window, cause.target), evidence, cause, since)
+        return mode.judge(case_of(incident, window, cause.watched), evidence, cause, since)
 
     async def watched(self, incident: Incident, cause: Finding, since: datetime | None) -> Evidence:
         """Return fresh evidence of what is watched, about the cause's own object."""
@@ -121,7 +121,7 @@ class Repair:
         # After a change only what was measured since it counts: a rate over both would lie.
         window = Window.before(now, _LOOK_BACK) if since is None else Window(start=since, end=now)
         inquiry = Inquiry(
-            case_of(incident, window, cause.target),
+            case_of(incident, window, cause.watched),
             metrics=self._given.metrics,
             cluster=self._given.cluster,
             clock=self._given.clock,

@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from petops.domain import events as ev
 from petops.domain.diagnosis import Finding
 from petops.domain.incident import Incident
+from petops.domain.subject import Kind, Subject
 from petops.engine.repair import Repair
 from petops.engine.surroundings import Surroundings
-from petops.errors import SourceError
+from petops.errors import NotThereError, SourceError
 from petops.playbooks.base import CauseNow, Evidence, Judgement
 
 _FIRST_LOOKS_SECONDS = 1.0
+_ROLLED_OUT = frozenset({Kind.DEPLOYMENT, Kind.STATEFUL_SET, Kind.DAEMON_SET})
 _LOOKS_A_WATCH = 40
 _RAREST_LOOK_SECONDS = 60.0
 
@@ -83,14 +85,22 @@ class Watch:
         self, incident: Incident, cause: Finding, since: datetime
     ) -> tuple[Judgement, bool]:
         judgement = await self._repair.judged(incident, cause, since)
-        subject = cause.target
-        if subject is None:
-            return judgement, True
+        # Whoever the change was made to: what the alarm is about must be well, too.
+        alarmed = incident.alarm.subject
+        about = tuple(dict.fromkeys(one for one in (cause.target, alarmed) if one))
+        states = [await self._is_rolled_out(one, is_target=one == cause.target) for one in about]
+        return judgement, all(states)
+
+    async def _is_rolled_out(self, subject: Subject, *, is_target: bool) -> bool:
+        """Say whether all its replicas are ready; what is no workload has none to wait for."""
+        if not is_target and subject.kind not in _ROLLED_OUT:
+            return True
         try:
-            workload = (await self._given.cluster.workload(subject)).value
+            return (await self._given.cluster.workload(subject)).value.is_rolled_out
+        except NotThereError:
+            return not is_target
         except SourceError:
-            return judgement, False
-        return judgement, workload.is_rolled_out
+            return False
 
 
 def _at_the_end(judgement: Judgement, now: datetime) -> ev.Event:

@@ -23,9 +23,8 @@ from petops.playbooks.node_trouble import (
     recent_evictions,
     starved_nodes,
 )
-from petops.playbooks.node_watch import judged_by_condition
-from petops.playbooks.pod_watch import for_two_minutes
-from petops.playbooks.steps.nodes import node_memory
+from petops.playbooks.node_watch import HOLDS, judged_by_memory
+from petops.playbooks.steps.nodes import node_memory, node_relief
 from petops.playbooks.steps.objects import evictions
 from petops.playbooks.steps.workloads import affected_pods, container_stops, node_conditions
 
@@ -43,6 +42,7 @@ EXPLAINS = ("failing-probe", "no-endpoints", "hpa-maxed", "bad-rollout")
 TAINT: Final = "node.kubernetes.io/memory-pressure"
 # A culprit takes at least this share of the node beyond what it asked for.
 HOG_RATIO: Final = 0.05
+A_LITTLE_SECONDS: Final = 60.0
 
 
 def conclude(case: Case, evidence: Evidence) -> Finding:
@@ -153,14 +153,20 @@ def _kill_row(ledger: Ledger) -> bool:
     return False
 
 
+def until_it_may_clear(evidence: Evidence, finding: Finding) -> float:
+    """Return how long a kubelet keeps the condition after the memory is there, and a little."""
+    del evidence, finding
+    return HOLDS.total_seconds() + A_LITTLE_SECONDS
+
+
 MODE = FailureMode(
     name=NAME,
     title="node short of memory",
     suspect=suspected_in(*OF_WORKLOADS, Category.NODE, on_nodes=True),
     steps=(affected_pods, node_conditions, evictions, node_memory, container_stops),
     conclude=conclude,
-    watch_steps=(affected_pods, node_conditions),
-    judge=judged_by_condition("MemoryPressure", "short of memory"),
-    relapse_seconds=for_two_minutes,
-    watched="the node's MemoryPressure, evictions, and ready replicas",
+    watch_steps=(affected_pods, node_conditions, node_relief),
+    judge=judged_by_memory,
+    relapse_seconds=until_it_may_clear,
+    watched="the node's memory, evictions and MemoryPressure, and replicas of what was evicted",
 )

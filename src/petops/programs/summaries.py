@@ -74,6 +74,8 @@ def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
             return f"{cause}: {why}" if cause else why
         case tracing.LogExcerpt(lines=found):
             return f"{len(found)} lines{', and more' if fact.is_cut else ''}"
+        case objects.NodeRelief(used_mib=used, allocatable_mib=room):
+            return f"pods use {used:.0f} of {'?' if room is None else f'{room:.0f}'} MiB"
 
 
 def clock(at: datetime) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 
-from petops.domain.evidence import PodScope, Signal, Window
+from petops.domain.evidence import PodScope, Sample, Signal, Window
 from petops.domain.facts import Pod
-from petops.domain.objects import NodeMemory, PodMemory
+from petops.domain.objects import NodeMemory, NodeRelief, PodMemory
 from petops.domain.subject import Kind, Subject
 from petops.errors import SourceError
 from petops.playbooks.base import Case, Sources, step
-from petops.playbooks.node_trouble import starved_nodes
+from petops.playbooks.node_trouble import MEMORY, recent_evictions, starved_nodes
 from petops.playbooks.pod_trouble import living
 from petops.playbooks.steps.objects import evictions
 from petops.playbooks.steps.workloads import affected_pods, node_conditions
@@ -20,7 +21,10 @@ from petops.playbooks.steps.workloads import affected_pods, node_conditions
 MIB = 1024 * 1024
 _MOST_NODES = 2
 _MOST_NAMESPACES = 12
+_MOST_OWNERS = 8
 _LOOK_BACK = timedelta(minutes=10)
+_Pod = tuple[str, str]
+_Run = tuple[str, str]
 
 
 @step("Who takes the node's memory, beyond what was requested?")
@@ -56,6 +60,54 @@ async def node_memory(case: Case, sources: Sources) -> NodeMemory:
     )
 
 
+@step("Has the node memory to spare again, and is back what was evicted there?")
+async def node_relief(case: Case, sources: Sources) -> NodeRelief:
+    """Add up what its pods use since the window began, and look after the evicted pods' owners."""
+    affected = await sources.answers.answer(affected_pods)
+    nodes = await sources.answers.answer(node_conditions)
+    evicted = await sources.answers.answer(evictions)
+    name = affected.subject.name
+    here = living(affected.pods)
+    try:
+        readings = await _readings(case.window, sources, here)
+    except SourceError:  # then nothing is measured: the node's condition is what there is
+        readings = {}
+    gone = [
+        one
+        for one in recent_evictions(evicted, {MEMORY}, case.window.end)
+        if one.host in {name, ""} and one.name in {pod.name for pod in affected.pods}
+    ]
+    names = {one.name for one in gone}
+    owners = sorted({pod.owner for pod in affected.pods if pod.name in names}, key=str)
+    away, back = await _stand_again(owners[:_MOST_OWNERS], sources)
+    rooms = (one.allocatable_mib for one in nodes.states if one.name == name)
+    return NodeRelief(
+        node=name,
+        used_mib=sum(_mib(one) for one in readings.values()),
+        allocatable_mib=next(rooms, None),
+        unmeasured_pods=len(here) - len(readings),
+        measured_at=min(
+            (max(one.at for one in latest.values()) for latest in readings.values()), default=None
+        ),
+        evicted_at=max((one.last_at for one in gone if one.last_at is not None), default=None),
+        away=away,
+        back=back,
+    )
+
+
+async def _stand_again(
+    owners: Iterable[Subject], sources: Sources
+) -> tuple[tuple[Subject, ...], tuple[Subject, ...]]:
+    """Return the owners that lack replicas, and those that do not; others cannot be told."""
+    away: list[Subject] = []
+    back: list[Subject] = []
+    for owner in owners:
+        with suppress(SourceError):  # a pod of its own comes not back
+            state = sources.noted(await sources.cluster.workload(owner))
+            (back if state.is_rolled_out else away).append(owner)
+    return tuple(away), tuple(back)
+
+
 async def _on(node: str, near: Subject, sources: Sources, known: Iterable[Pod]) -> tuple[Pod, ...]:
     """Return the node's pods; where they may not be read, those of the alarm that run there."""
     subject = Subject(cluster=near.cluster, kind=Kind.NODE, name=node)
@@ -65,29 +117,37 @@ async def _on(node: str, near: Subject, sources: Sources, known: Iterable[Pod]) 
         return tuple(pod for pod in known if pod.node == node)
 
 
-async def _used(case: Case, sources: Sources, pods: Iterable[Pod]) -> dict[tuple[str, str], float]:
+async def _used(case: Case, sources: Sources, pods: Iterable[Pod]) -> dict[_Pod, float]:
     """Return MiB in use by namespace and pod; a pod without readings is left out."""
+    window = Window.before(case.window.end, _LOOK_BACK)
+    readings = await _readings(window, sources, pods)
+    return {pod: _mib(latest) for pod, latest in readings.items()}
+
+
+async def _readings(
+    window: Window, sources: Sources, pods: Iterable[Pod]
+) -> dict[_Pod, dict[_Run, Sample]]:
+    """Return the latest reading of each container's runs, by pod."""
     spaces: dict[str, list[str]] = defaultdict(list)
     for pod in pods:
         spaces[pod.namespace].append(pod.name)
-    window = Window.before(case.window.end, _LOOK_BACK)
-    found: dict[tuple[str, str], dict[tuple[str, str], float]] = defaultdict(dict)
+    found: dict[_Pod, dict[_Run, Sample]] = defaultdict(dict)
     for space in sorted(spaces, key=lambda one: (-len(spaces[one]), one))[:_MOST_NAMESPACES]:
         scope = PodScope(namespace=space, pods=tuple(sorted(spaces[space])))
         readings = await sources.metrics.read(Signal.MEMORY_WORKING_SET_BYTES, scope, window)
         sources.asked.append(readings.asked)
         for one in readings.series:
             if one.samples and one.label("container"):
-                key = (one.label("container"), one.label("id"))
-                found[space, one.label("pod")][key] = one.samples[-1].value / MIB
-    return {key: _largest_each(values) for key, values in found.items()}
+                run = (one.label("container"), one.label("id"))
+                found[space, one.label("pod")][run] = one.samples[-1]
+    return found
 
 
-def _largest_each(values: dict[tuple[str, str], float]) -> float:
+def _mib(latest: Mapping[_Run, Sample]) -> float:
     """Add the containers up; of one container's runs and scrape jobs the largest counts."""
     largest: dict[str, float] = {}
-    for (container, _), mib in values.items():
-        largest[container] = max(mib, largest.get(container, 0.0))
+    for (container, _), sample in latest.items():
+        largest[container] = max(sample.value / MIB, largest.get(container, 0.0))
     return sum(largest.values())
 
 
