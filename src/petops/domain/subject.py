@@ -27,6 +27,10 @@ class Kind(StrEnum):
     AUTOSCALER = "HorizontalPodAutoscaler"
 
 
+HAS_REPLICAS: Final = frozenset({Kind.DEPLOYMENT, Kind.STATEFUL_SET, Kind.DAEMON_SET})
+"""The kinds that keep a number of pods running: what is lost comes back."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterName:
     """Which cluster, where. Account and region are empty where the source does not know them."""

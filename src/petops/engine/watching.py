@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 from petops.domain import events as ev
 from petops.domain.diagnosis import Finding
 from petops.domain.incident import Incident
-from petops.domain.subject import Kind, Subject
+from petops.domain.subject import HAS_REPLICAS, Subject
 from petops.engine.repair import Repair
 from petops.engine.surroundings import Surroundings
 from petops.errors import NotThereError, SourceError
 from petops.playbooks.base import CauseNow, Evidence, Judgement
 
 _FIRST_LOOKS_SECONDS = 1.0
-_ROLLED_OUT = frozenset({Kind.DEPLOYMENT, Kind.STATEFUL_SET, Kind.DAEMON_SET})
 _LOOKS_A_WATCH = 40
 _RAREST_LOOK_SECONDS = 60.0
 
@@ -88,17 +87,17 @@ class Watch:
         # Whoever the change was made to: what the alarm is about must be well, too.
         alarmed = incident.alarm.subject
         about = tuple(dict.fromkeys(one for one in (cause.target, alarmed) if one))
-        states = [await self._is_rolled_out(one, is_target=one == cause.target) for one in about]
+        states = [await self._is_rolled_out(one, strict=one == cause.watched) for one in about]
         return judgement, all(states)
 
-    async def _is_rolled_out(self, subject: Subject, *, is_target: bool) -> bool:
-        """Say whether all its replicas are ready; what is no workload has none to wait for."""
-        if not is_target and subject.kind not in _ROLLED_OUT:
+    async def _is_rolled_out(self, subject: Subject, *, strict: bool) -> bool:
+        """Say whether all its replicas are ready; what keeps none has none to wait for."""
+        if not strict and subject.kind not in HAS_REPLICAS:
             return True
         try:
             return (await self._given.cluster.workload(subject)).value.is_rolled_out
         except NotThereError:
-            return not is_target
+            return not strict
         except SourceError:
             return False
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from petops.domain.evidence import PodScope, Sample, Signal, Window
 from petops.domain.facts import Pod
 from petops.domain.objects import NodeMemory, NodeRelief, PodMemory
-from petops.domain.subject import Kind, Subject
+from petops.domain.subject import HAS_REPLICAS, Kind, Subject
 from petops.errors import SourceError
 from petops.playbooks.base import Case, Sources, step
 from petops.playbooks.node_trouble import MEMORY, recent_evictions, starved_nodes
@@ -78,7 +78,14 @@ async def node_relief(case: Case, sources: Sources) -> NodeRelief:
         if one.host in {name, ""} and one.name in {pod.name for pod in affected.pods}
     ]
     names = {one.name for one in gone}
-    owners = sorted({pod.owner for pod in affected.pods if pod.name in names}, key=str)
+    owners = sorted(
+        {
+            pod.owner
+            for pod in affected.pods
+            if pod.name in names and pod.owner.kind in HAS_REPLICAS
+        },
+        key=str,
+    )
     away, back = await _stand_again(owners[:_MOST_OWNERS], sources)
     rooms = (one.allocatable_mib for one in nodes.states if one.name == name)
     return NodeRelief(
@@ -102,7 +109,7 @@ async def _stand_again(
     away: list[Subject] = []
     back: list[Subject] = []
     for owner in owners:
-        with suppress(SourceError):  # a pod of its own comes not back
+        with suppress(SourceError):
             state = sources.noted(await sources.cluster.workload(owner))
             (back if state.is_rolled_out else away).append(owner)
     return tuple(away), tuple(back)
