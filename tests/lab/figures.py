@@ -165,5 +165,8 @@ class Figures:
     def traffic_history(self, at: datetime) -> Sequence[ServiceTraffic]:
         return [replace(TRAFFIC, at=at)]
 
+    def silent_nodes(self) -> frozenset[str]:
+        return frozenset()
+
     def nodes_history(self, at: datetime) -> Sequence[NodeUsage]:
         return [replace(self.node, at=at)]

@@ -17,10 +17,14 @@ from petops.lab.cadvisor import cadvisor_samples, resource_samples
 from petops.lab.exposition import Sample, milliseconds, render
 from petops.lab.kube_state_metrics import kube_state_samples
 from petops.lab.node_exporter import node_samples
-from petops.lab.scraped import exporters, scrape_app
+from petops.lab.scraped import Scrapes, exporters
 from tests.lab.figures import MIB, NODE, NODE_USAGE, TRAFFIC, USAGE, Figures
+from tests.lab.hand_clock import MERGE, Lab
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
+
+NODES = "/api/v1/nodes"
+STOPPED = {"metadata": {"annotations": {"lab.petops.dev/kubelet": "stopped"}}}
 
 Shape = tuple[str, tuple[str, ...], tuple[str, ...], bool]
 
@@ -147,13 +151,36 @@ def test_an_evicted_pod_says_so() -> None:
 
 def test_every_exporter_answers_text_that_prometheus_clients_can_read() -> None:
     world, scraped = Figures(), exporters([NODE])
-    client = TestClient(scrape_app(world, scraped))
+    client = TestClient(Scrapes(world, scraped).app)
     for exporter in scraped:
         answer = client.get(exporter.path)
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         families = [*text_string_to_metric_families(answer.text)]
         assert families, exporter.job
         assert len({family.name for family in families}) == len(families)
+
+
+def test_a_node_whose_kubelet_is_silent_or_that_is_gone_is_not_answered_for() -> None:
+    lab = Lab()
+    first, second = (node["metadata"]["name"] for node in list(lab.get(NODES)["items"])[:2])
+    lab.ask("PATCH", f"{NODES}/{first}", STOPPED, content_type=MERGE)
+    lab.ask("DELETE", f"{NODES}/{second}")
+    client = TestClient(Scrapes(lab.world, exporters([first, second])).app)
+
+    def statuses(node: str) -> dict[str, int]:
+        return {
+            each.job: client.get(each.path).status_code
+            for each in exporters([first, second])
+            if ("node", node) in each.labels
+        }
+
+    kubelet = dict.fromkeys(("cadvisor", "resource", "kubelet"), 503)
+    assert statuses(first) == {**kubelet, "node-exporter": 200}
+    assert statuses(second) == {**kubelet, "node-exporter": 503}
+    start: dict[str, object] = {"metadata": {"annotations": {"lab.petops.dev/kubelet": None}}}
+    lab.ask("PATCH", f"{NODES}/{first}", start, content_type=MERGE)
+    client = TestClient(Scrapes(lab.world, exporters([first, second])).app)
+    assert set(statuses(first).values()) == {200}
 
 
 def test_labels_are_escaped() -> None:

@@ -104,7 +104,6 @@ async def value(lab: Lab, promql: str) -> float:
     return float(result[0]["value"][1]) if result else 0.0
 
 
-@pytest.mark.soak
 async def test_scraped_series_go_on_where_history_ends(tmp_path: Path) -> None:
     async with Lab.started(tmp_path / "lab", clock=WallClock()) as lab:
         before = await value(lab, 'count({__name__=~".+"})')

@@ -68,6 +68,11 @@ class Kubelet:
         """Yield the programs that run."""
         return self._places.runs()
 
+    @property
+    def silent(self) -> frozenset[str]:
+        """The nodes whose kubelet does not run."""
+        return frozenset(self._places.silent)
+
     def is_silent(self, node: str) -> bool:
         """Say whether a node's kubelet is stopped."""
         return node in self._places.silent

@@ -23,7 +23,7 @@ from petops.lab.lab_state import Ran
 from petops.lab.metric_book import MetricBook
 from petops.lab.prometheus import Prometheus, running_prometheus
 from petops.lab.remote_write import push
-from petops.lab.scraped import Exporter, bridged, exporters, history, scrape_app
+from petops.lab.scraped import Exporter, Scrapes, exporters, history
 from petops.lab.serving import LoopbackServer
 from petops.lab.world import World
 from petops.ports import Clock
@@ -42,6 +42,7 @@ class Lab:
     folder: Path
     kubernetes: LoopbackServer
     scrape: LoopbackServer
+    scrapes: Scrapes
     telemetry: LoopbackServer
     prometheus: Prometheus
     aws: Aws
@@ -73,7 +74,7 @@ class Lab:
                 ) as lab,
                 beside(
                     world.run(),
-                    bridged(world, scraped, lab.prometheus, clock),
+                    lab.scrapes.bridge(lab.prometheus, clock),
                     lab.alarms.run(clock),
                     delivered(waiting, lab.aws.put_event, clock.sleep),
                 ),
@@ -95,7 +96,8 @@ class Lab:
         """Serve a world, with an hour of history in Prometheus. Everything starts at once."""
         every = world.scale.scrape_seconds
         kubernetes = LoopbackServer(kubernetes_app(world), listening_socket())
-        scrape = LoopbackServer(scrape_app(world, scraped, every_seconds=every), listening_socket())
+        scrapes = Scrapes(world, scraped, every_seconds=every)
+        scrape = LoopbackServer(scrapes.app, listening_socket())
         targets = [each.target(scrape.address) for each in scraped]
         alarms, telemetry = _telemetry(world, clock, tell)
         served = dict.fromkeys(SERVED, telemetry.url)
@@ -116,6 +118,7 @@ class Lab:
                 folder=home,
                 kubernetes=kubernetes,
                 scrape=scrape,
+                scrapes=scrapes,
                 telemetry=telemetry,
                 prometheus=prometheus,
                 aws=await aws.value,

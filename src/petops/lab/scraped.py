@@ -49,6 +49,8 @@ class Exporter:
     samples: Callable[[Snapshot], Iterable[Sample]]
     text: Callable[[Snapshot], str] | None = None
     """A faster way to write them, where there is one."""
+    answers: Callable[[Snapshot], bool] = lambda snapshot: True
+    """Whether anything listens there at all."""
 
     def rendered(self, snapshot: Snapshot) -> str:
         """Return what a scrape gets."""
@@ -87,6 +89,10 @@ def exporters(nodes: Iterable[str]) -> tuple[Exporter, ...]:
 
 def _on_node(node: str) -> tuple[Exporter, ...]:
     kubelet: Labels = (("instance", node), ("node", node))
+
+    def kubelet_answers(snapshot: Snapshot) -> bool:
+        return snapshot.has_node(node) and node not in snapshot.silent
+
     base = f"/nodes/{node}/metrics"
     return (
         Exporter(
@@ -94,38 +100,50 @@ def _on_node(node: str) -> tuple[Exporter, ...]:
             path=f"{base}/cadvisor",
             labels=kubelet,
             samples=lambda snapshot: cadvisor_samples(*snapshot.of_node(node)),
+            answers=kubelet_answers,
         ),
         Exporter(
             job="resource",
             path=f"{base}/resource",
             labels=kubelet,
             samples=lambda snapshot: resource_samples(*snapshot.of_node(node)),
+            answers=kubelet_answers,
         ),
         Exporter(
             job="kubelet",
             path=base,
             labels=kubelet,
             samples=lambda snapshot: kubelet_samples(snapshot.of_node(node)[1]),
+            answers=kubelet_answers,
         ),
         Exporter(
             job="node-exporter",
             path=f"{base}/node-exporter",
             labels=(("instance", f"{node}:9100"), ("node", node)),
             samples=lambda snapshot: node_samples(snapshot.of_node(node)[1]),
+            answers=lambda snapshot: snapshot.has_node(node),
         ),
     )
 
 
-def scrape_app(
-    world: Telemetry, scraped: Iterable[Exporter], *, every_seconds: float = 1.0
-) -> Starlette:
-    """Return the application that serves all exporters, each looked at `every_seconds`."""
-    snapshots = Snapshots(world, every_seconds * _SHARED_RATIO, time.monotonic)
+class Scrapes:
+    """Answers Prometheus' scrapes, and pushes in their stead until each target had its first."""
 
-    def route(exporter: Exporter) -> Route:
+    def __init__(
+        self, world: Telemetry, scraped: Sequence[Exporter], *, every_seconds: float = 1.0
+    ) -> None:
+        self._world, self._scraped, self._every = world, scraped, every_seconds
+        self._snapshots = Snapshots(world, every_seconds * _SHARED_RATIO, time.monotonic)
+        self._unmet = {each.path: each for each in scraped}
+        self.app = Starlette(routes=[self._route(each) for each in scraped])
+
+    def _route(self, exporter: Exporter) -> Route:
         async def answer(_: Request) -> Response:
-            snapshot = snapshots.now()
-            if every_seconds > 1:  # it may be long: who watches meanwhile must not wait for it
+            self._unmet.pop(exporter.path, None)
+            snapshot = self._snapshots.now()
+            if not exporter.answers(snapshot):
+                return Response("nothing listens here now", status_code=503)
+            if self._every > 1:  # it may be long: who watches meanwhile must not wait for it
                 text = await asyncio.to_thread(exporter.rendered, snapshot)
             else:
                 text = exporter.rendered(snapshot)
@@ -133,7 +151,21 @@ def scrape_app(
 
         return Route(exporter.path, answer)
 
-    return Starlette(routes=[route(each) for each in scraped])
+    async def bridge(self, prometheus: Prometheus, clock: Clock) -> None:
+        """Push what is, every second, until Prometheus has asked for all of it itself.
+
+        It does so only some seconds after its start, whatever it is told. What was seen is pushed
+        a second later, and only of targets that were not scraped meanwhile: a scrape is stamped
+        with the time at which it began, so that one that is as good as simultaneous with a push
+        would stand before it with a later value, and a counter seem to be reset.
+        """
+        while self._unmet:
+            seen, at = Snapshot.now(self._world), clock.now()
+            await clock.sleep(1)
+            timeline = Timeline()
+            _add(timeline, seen, tuple(self._unmet.values()), at, all_jobs=True)
+            with suppress(SourceError):  # it is being started again
+                await push(timeline, prometheus.url)
 
 
 async def history(
@@ -149,23 +181,6 @@ async def history(
     return timeline
 
 
-async def bridged(
-    world: Telemetry, scraped: Sequence[Exporter], prometheus: Prometheus, clock: Clock
-) -> None:
-    """Push what is, every second, until Prometheus itself has scraped every exporter.
-
-    It finds its targets only some seconds after its start, whatever it is told.
-    """
-    while True:
-        timeline = Timeline()
-        _add(timeline, Snapshot.now(world), scraped, clock.now(), all_jobs=True)
-        with suppress(SourceError):  # it is being started again, or has just scraped the same
-            await push(timeline, prometheus.url)
-            if len(await prometheus.query("scrape_duration_seconds")) >= len(scraped):
-                return
-        await clock.sleep(1)
-
-
 def _add(
     timeline: Timeline,
     snapshot: Snapshot,
@@ -177,6 +192,7 @@ def _add(
     at_ms = milliseconds(snapshot.at(at))
     for exporter in scraped:
         if all_jobs or exporter.job != "kube-state-metrics":
-            labels = exporter.series_labels
-            timeline.add((Sample("up", (), 1),), labels, at_ms)
-            timeline.add(exporter.samples(snapshot), labels, at_ms)
+            labels, answers = exporter.series_labels, exporter.answers(snapshot)
+            timeline.add((Sample("up", (), answers),), labels, at_ms)
+            if answers:
+                timeline.add(exporter.samples(snapshot), labels, at_ms)

@@ -29,6 +29,8 @@ class Telemetry(Protocol):
 
     def nodes_usage(self) -> Sequence[NodeUsage]: ...
 
+    def silent_nodes(self) -> frozenset[str]: ...
+
     def history(self, at: datetime) -> Sequence[ContainerUsage]: ...
 
     def traffic_history(self, at: datetime) -> Sequence[ServiceTraffic]: ...
@@ -44,6 +46,8 @@ class Snapshot:
     nodes: Sequence[NodeUsage]
     traffic: Sequence[ServiceTraffic]
     store: Objects
+    silent: frozenset[str] = frozenset()
+    """The nodes whose kubelet is not running."""
     _by_node: dict[str, tuple[list[ContainerUsage], list[NodeUsage]]] = field(
         default_factory=dict, repr=False
     )
@@ -60,6 +64,7 @@ class Snapshot:
             nodes=world.nodes_usage(),
             traffic=world.traffic(),
             store=world.store,
+            silent=world.silent_nodes(),
         )
 
     @classmethod
@@ -80,6 +85,10 @@ class Snapshot:
             for node in self.nodes:
                 self._by_node.setdefault(node.node, ([], []))[1].append(node)
         return self._by_node.get(name, ((), ()))
+
+    def has_node(self, name: str) -> bool:
+        """Say whether the cluster has this node, so that something can answer there."""
+        return bool(self.of_node(name)[1])
 
 
 class Snapshots:

@@ -189,6 +189,10 @@ class World:
         self.step()
         return self.meter.nodes()
 
+    def silent_nodes(self) -> frozenset[str]:
+        """Return the nodes whose kubelet does not run."""
+        return self._kubelet.silent
+
     def nodes_history(self, at: datetime) -> Sequence[NodeUsage]:
         """Return what each node used at a past moment."""
         return self.meter.nodes_past(at)
