@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shlex
 import uuid
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from mcp.client.stdio import StdioServerParameters
 
+from petops import knowledge
 from petops.actuators.kubernetes import KubernetesActuator
 from petops.config import Loaded, Settings, load, read_secrets
 from petops.config.network import trusted
@@ -26,11 +28,14 @@ from petops.domain.subject import ClusterName, Kind
 from petops.engine.engine import Engine
 from petops.engine.surroundings import Surroundings
 from petops.errors import SourceError, UsageError
+from petops.knowledge.opening import opened
 from petops.mcp_server.answers import Limits
 from petops.mcp_server.client import PrometheusAccess, PrometheusHttp
 from petops.mcp_server.server import build_server
 from petops.mcp_server.sigv4 import SigV4, region_of
+from petops.playbooks import MODES
 from petops.ports import Clock, Journal, Metrics
+from petops.remedies import REMEDIES
 from petops.sources.kubernetes import KubernetesCluster
 from petops.sources.kubernetes_calls import AioCalls, open_calls
 from petops.sources.kubernetes_site import KubernetesSite
@@ -39,6 +44,7 @@ from petops.sources.metrics_missing import MetricsMissing
 from petops.sources.prometheus_mcp import PrometheusMcp
 from petops.sources.secrets_manager import is_reference, secret
 
+_log = logging.getLogger(__name__)
 _WHOAMI_SECONDS = 5.0
 
 
@@ -123,6 +129,10 @@ async def running_engine(
         cluster = KubernetesCluster(calls, connected(settings, calls))
         metrics = await _metrics(settings, stack)
         rules = assessment_rules(settings)
+        known = knowledge.loaded(settings.knowledge.folder, packages=settings.knowledge.packages)
+        for trouble in known.troubles:
+            _log.warning("own knowledge: %s", trouble)
+        own_sources = await opened(known.sources, settings.source, stack, _log.warning)
 
         def assessed(alarm: Alarm) -> Assessment:
             return assess(alarm, rules)
@@ -136,6 +146,10 @@ async def running_engine(
             assess=assessed,
             new_id=lambda: str(uuid.uuid4()),
             rules=_rules(settings),
+            modes={**MODES, **known.modes},
+            remedies={**REMEDIES, **known.remedies},
+            runbooks=known.runbooks,
+            own_sources=own_sources,
         )
         myself = Myself(cluster, channel)
         learning = asyncio.create_task(myself.learn())

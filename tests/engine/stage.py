@@ -16,6 +16,7 @@ from petops.domain.incident import Incident
 from petops.domain.phases import Phase
 from petops.domain.policy import Identity, Rules
 from petops.domain.requests import ApproveRemedy, BreakGlass, RejectRemedy, ReportAlarm, StopAct
+from petops.domain.runbook import Runbook
 from petops.engine.engine import Engine
 from petops.engine.surroundings import Surroundings
 from petops.journal.memory import MemoryJournal
@@ -40,6 +41,7 @@ class Stage:
         self.journal: Journal = journal or MemoryJournal()
         self.rules = rules or Rules()
         self.modes: Mapping[str, FailureMode] = MODES
+        self.runbooks: tuple[Runbook, ...] = ()
         self._acts = count(1)
 
     @asynccontextmanager
@@ -54,6 +56,7 @@ class Stage:
             new_id=lambda: f"act-{next(self._acts)}",
             rules=self.rules,
             modes=self.modes,
+            runbooks=self.runbooks,
         )
         async with Engine(self.journal, given).running() as engine:
             yield engine

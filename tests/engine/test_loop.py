@@ -19,6 +19,7 @@ from petops.domain.requests import (
     RecordMirrored,
     Snooze,
 )
+from petops.domain.runbook import Runbook
 from petops.domain.stages import stages
 from petops.domain.subject import ClusterName
 from petops.errors import SourceError, StaleError
@@ -313,6 +314,28 @@ async def test_people_acknowledge_snooze_and_close() -> None:
             CloseIncident(id="d", incident=found.id, because="again"), RESPONDER
         )
         assert isinstance(entry.event, ev.RequestRefused)
+
+
+async def test_a_runbook_of_the_cause_is_shown_and_its_questions_are_asked() -> None:
+    stage = Stage()
+    page = Runbook(
+        name="leak",
+        title="It leaks",
+        modes=("memory-leak",),
+        steps=("quotas",),
+        text="Tell #adoptions.",
+    )
+    stage.runbooks = (
+        page,
+        replace(page, name="other-mode", modes=("bad-rollout",)),
+        replace(page, name="other-place", namespaces=("shop-*",)),
+    )
+    async with stage.running() as engine:
+        await stage.leak_for(60)
+        await stage.report(engine)
+        found = await stage.until(engine, Phase.WAITING)
+        assert [one.name for one in found.runbooks] == ["leak"]
+        assert "quotas" in [name for name, _ in found.asked]
 
 
 async def test_what_a_person_says_it_was_stands_beside_the_verdict() -> None:

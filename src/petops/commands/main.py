@@ -21,6 +21,7 @@ from petops.commands import (
     investigate,
     lab,
     mcp,
+    runbooks,
     tui,
 )
 from petops.commands.eval import evaluate
@@ -76,6 +77,8 @@ app.command("tui")(tui.tui)
 app.command("mcp")(mcp.mcp)
 app.add_typer(config.app, name="config")
 app.add_typer(audit.app, name="audit")
+app.add_typer(runbooks.app, name="runbooks")
+app.command("modes")(runbooks.modes)
 
 
 def main() -> None:

@@ -14,11 +14,12 @@ from petops.config.sections import Settings
 from petops.errors import UsageError
 
 _SECTIONS = (
-    *("cluster", "journal", "prometheus", "alarms", "engine", "repair", "daemon"),
+    *("cluster", "journal", "prometheus", "alarms", "engine", "repair"),
+    *("knowledge", "daemon"),
     *("slack", "grafana", "notify"),
 )
 _RULES = (
-    *("mapping", "assessment", "approval", "person", "freeze"),
+    *("mapping", "assessment", "approval", "person", "freeze", "source"),
     *("slack_route", "grafana_link", "mask"),
 )
 

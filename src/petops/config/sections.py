@@ -127,6 +127,18 @@ class RepairSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnowledgeSettings:
+    """Where an organisation's own failure modes, sources and runbooks come from."""
+
+    folder: str = _set(
+        "", "PETOPS_KNOWLEDGE_FOLDER", about="folder of *.py and *.md; its Python is run"
+    )
+    packages: bool = _set(
+        True, "PETOPS_KNOWLEDGE_PACKAGES", about="whether installed packages may add to petops"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonSettings:
     """How the headless engine serves."""
 
@@ -150,6 +162,7 @@ class Settings:
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
     repair: RepairSettings = field(default_factory=RepairSettings)
+    knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     slack: SlackSettings = field(default_factory=SlackSettings)
     grafana: GrafanaSettings = field(default_factory=GrafanaSettings)
@@ -159,6 +172,7 @@ class Settings:
     approval: tuple[Mapping[str, Any], ...] = ()
     person: tuple[Mapping[str, Any], ...] = ()
     freeze: tuple[Mapping[str, Any], ...] = ()
+    source: tuple[Mapping[str, Any], ...] = ()
     slack_route: tuple[Mapping[str, Any], ...] = ()
     grafana_link: tuple[Mapping[str, Any], ...] = ()
     mask: tuple[Mapping[str, Any], ...] = ()
