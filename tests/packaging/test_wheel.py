@@ -39,6 +39,7 @@ def answers(program: Path) -> None:
     """It runs from outside the work tree, and is the version that was built."""
     assert petops.__version__ in run(program, "--version", env={"PYTHONPATH": ""})
     assert "investigate" in run(program, "--help", env={"PYTHONPATH": ""})
+    assert "kind: Deployment" in run(program, "manifests", env={"PYTHONPATH": ""})
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,11 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
         path.relative_to(PACKAGE.parent).as_posix()
         for path in PACKAGE.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    }
+    expected |= {
+        f"petops/{path.relative_to(ROOT).as_posix()}"
+        for path in (ROOT / "manifests").rglob("*")
+        if path.is_file()
     }
     assert expected <= shipped
     assert not [name for name in shipped if name.startswith(("tests/", "benchmarks/"))]

@@ -20,6 +20,7 @@ from petops.commands import (
     incidents,
     investigate,
     lab,
+    manifests,
     mcp,
     runbooks,
     tui,
@@ -75,6 +76,7 @@ app.add_typer(chaos.app, name="chaos")
 app.command("ask")(ask.ask)
 app.command("tui")(tui.tui)
 app.command("mcp")(mcp.mcp)
+app.command("manifests")(manifests.manifests)
 app.add_typer(config.app, name="config")
 app.add_typer(audit.app, name="audit")
 app.add_typer(runbooks.app, name="runbooks")

@@ -65,6 +65,12 @@ SERVED: Final[tuple[Resource, ...]] = (
         subresources=("status",),
     ),
     Resource(
+        plural="persistentvolumeclaims",
+        kind="PersistentVolumeClaim",
+        short=("pvc",),
+        subresources=("status",),
+    ),
+    Resource(
         plural="pods",
         kind="Pod",
         short=("po",),
@@ -139,6 +145,14 @@ SERVED: Final[tuple[Resource, ...]] = (
     Resource(plural="jobs", kind="Job", group="batch", categories=_ALL, subresources=("status",)),
     Resource(plural="leases", kind="Lease", group="coordination.k8s.io"),
     Resource(plural="endpointslices", kind="EndpointSlice", group="discovery.k8s.io"),
+    Resource(plural="prometheusrules", kind="PrometheusRule", group="monitoring.coreos.com"),
+    Resource(plural="servicemonitors", kind="ServiceMonitor", group="monitoring.coreos.com"),
+    Resource(
+        plural="networkpolicies",
+        kind="NetworkPolicy",
+        group="networking.k8s.io",
+        short=("netpol",),
+    ),
     Resource(
         plural="poddisruptionbudgets",
         kind="PodDisruptionBudget",
