@@ -107,16 +107,18 @@ async def value(lab: Lab, promql: str) -> float:
 async def test_scraped_series_go_on_where_history_ends(tmp_path: Path) -> None:
     async with Lab.started(tmp_path / "lab", clock=WallClock()) as lab:
         before = await value(lab, 'count({__name__=~".+"})')
-        async with asyncio.timeout(30):
-            while await value(lab, "count(scrape_duration_seconds)") < lab.scraped:  # noqa: ASYNC110
-                await asyncio.sleep(0.5)
         names = '{__name__=~".+",__name__!~"scrape_.*"}'
-        assert await value(lab, f"count({names})") == before, "no series is new, none is doubled"
+        wanted = {"count(scrape_duration_seconds)": float(lab.scraped), f"count({names})": before}
+        found: dict[str, float] = {}
+        async with asyncio.timeout(40):  # no series is new, none is doubled, none lost for long
+            while found != wanted:
+                await asyncio.sleep(0.5)
+                found = {query: await value(lab, query) for query in wanted}
         for counter in COUNTERS:
             assert await value(lab, f"max(resets({counter}[10m]))") == 0, counter
         steps = processor_steps(await lab.prometheus.query("node_cpu_seconds_total[2m]"))
         assert len(steps) > 8
-        assert max(seconds for seconds, _ in steps) < 20, "a gap"
+        assert max(seconds for seconds, _ in steps) < 30, "a gap"
         assert all(1 < cores < 3 for _, cores in steps), steps
 
 

@@ -171,13 +171,14 @@ class Scrapes:
 async def history(
     world: Telemetry, scraped: Sequence[Exporter], until: datetime, lasts: timedelta = HISTORY
 ) -> Timeline:
-    """Return what lies before `until` as if it had been scraped every 15 seconds."""
+    """Return what lies before `until`, the present, as if it had been scraped every 15 seconds."""
     timeline = Timeline()
     steps = int(lasts / STEP)
     for step in range(steps):
         at = until - (steps - step) * STEP
         _add(timeline, Snapshot.past(world, at), scraped, at, all_jobs=step % _OBJECTS_EVERY == 0)
         await asyncio.sleep(0)
+    _add(timeline, Snapshot.now(world), scraped, until, all_jobs=True)
     return timeline
 
 
