@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from petops.lab.application_petops import ACCOUNT, LEASES, READS, REPAIRS
 from petops.lab.resources import SERVED
 from petops.lab.store import Json
 
@@ -13,21 +14,6 @@ _READ: Final = ("get", "list", "watch")
 _WRITE: Final = ("create", "delete", "deletecollection", "patch", "update")
 _GUARDED: Final = frozenset({"secrets"})
 _OF_ADMINS: Final = frozenset({"rolebindings", "roles"})
-_REPAIRS: Final[tuple[Json, ...]] = (
-    {
-        "apiGroups": ["apps"],
-        "resources": ["deployments", "deployments/scale", "statefulsets", "statefulsets/scale"],
-        "verbs": ["patch"],
-    },
-    {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]},
-    {"apiGroups": [""], "resources": ["pods/resize", "nodes"], "verbs": ["patch"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
-    {
-        "apiGroups": ["coordination.k8s.io"],
-        "resources": ["leases"],
-        "verbs": ["create", "update"],
-    },
-)
 
 
 def access() -> Iterator[Json]:
@@ -43,11 +29,19 @@ def access() -> Iterator[Json]:
     yield _role("edit", [*writing, secrets])
     yield _role("view", in_namespaces)
     yield _role("lab-reader", reading)
-    yield _role("petops", [*reading, *_REPAIRS])
     yield _binding("cluster-admin", "cluster-admin", "Group", "system:masters")
     yield _binding("lab-readers", "lab-reader", "Group", "lab:readers")
-    account = {"kind": "ServiceAccount", "name": "petops", "namespace": "petops"}
-    yield {**_binding("petops", "petops", "", ""), "subjects": [account]}
+    for name, rules in (("petops-read", READS), ("petops-repair", REPAIRS)):
+        yield _role(name, rules)
+        yield {**_binding(name, name, "", ""), "subjects": [ACCOUNT]}
+    yield {**_role("petops-lease", LEASES), "kind": "Role", **_own("petops-lease")}
+    bound = {**_binding("petops-lease", "petops-lease", "", ""), "subjects": [ACCOUNT]}
+    reference = {"apiGroup": _RBAC, "kind": "Role", "name": "petops-lease"}
+    yield {**bound, "kind": "RoleBinding", "roleRef": reference, **_own("petops-lease")}
+
+
+def _own(name: str) -> Json:
+    return {"metadata": {"name": name, "namespace": ACCOUNT["namespace"]}}
 
 
 def _rules(verbs: Sequence[str], *, namespaced_only: bool) -> Iterator[Json]:

@@ -2,10 +2,10 @@
 
 Without a token everybody is `lab-admin`, who may do everything: the lab is a toy on one's own
 machine. The token `lab-read-only` is a user who may read everything but secrets, `petops` a service
-account that may also do what repairs need, `lab-nobody` one who may only ask who they are. A
-ServiceAccount's tokens come from `kubectl create token`; all others are turned down with 401. An
-admin may impersonate (`kubectl --as lab-read-only`, which unlike `--token` kubectl sends over plain
-HTTP too).
+account with the rights that petops has in a cluster (`application_petops.py`), `lab-nobody` one who
+may only ask who they are. A ServiceAccount's tokens come from `kubectl create token`; all others
+are turned down with 401. An admin may impersonate (`kubectl --as lab-read-only`, which unlike
+`--token` kubectl sends over plain HTTP too).
 """
 
 from __future__ import annotations
