@@ -19,13 +19,15 @@ from petops import knowledge
 from petops.actuators.kubernetes import KubernetesActuator
 from petops.config import Loaded, Settings, load, read_secrets
 from petops.config.network import trusted
-from petops.domain.alarm import Alarm, Assessment, Category, Environment
-from petops.domain.alarm_mapping import AlarmMapping, MappingRule
-from petops.domain.assessment import AssessmentRules, CategoryRule, assess
+from petops.config.rules import assessment_rules, mapping_rules
+from petops.domain.alarm import Alarm, Assessment
+from petops.domain.alarm_mapping import AlarmMapping
+from petops.domain.assessment import assess
 from petops.domain.policy import OURSELVES, Identity, Mode, Rules
 from petops.domain.policy_tables import approval_rules, freezes, people
-from petops.domain.subject import ClusterName, Kind
+from petops.domain.subject import ClusterName
 from petops.engine.engine import Engine
+from petops.engine.grouping import Grouping
 from petops.engine.surroundings import Surroundings
 from petops.errors import SourceError, UsageError
 from petops.knowledge.opening import opened
@@ -39,6 +41,7 @@ from petops.remedies import REMEDIES
 from petops.sources.kubernetes import KubernetesCluster
 from petops.sources.kubernetes_calls import AioCalls, open_calls
 from petops.sources.kubernetes_site import KubernetesSite
+from petops.sources.kubernetes_topology import KubernetesTopology
 from petops.sources.mcp_caller import McpCaller, McpUrl, Target
 from petops.sources.metrics_missing import MetricsMissing
 from petops.sources.prometheus_mcp import PrometheusMcp
@@ -150,6 +153,9 @@ async def running_engine(
             remedies={**REMEDIES, **known.remedies},
             runbooks=known.runbooks,
             own_sources=own_sources,
+            topology=KubernetesTopology(calls, cluster.name, clock=clock),
+            grouping=_grouping(settings),
+            investigations_at_once=max(1, settings.engine.investigations_at_once),
         )
         myself = Myself(cluster, channel)
         learning = asyncio.create_task(myself.learn())
@@ -203,6 +209,17 @@ def _rules(settings: Settings) -> Rules:
         gitops_allowed=repair.gitops_allowed,
         drain_empty_dir=repair.drain_empty_dir,
         drain_deadline=timedelta(minutes=repair.drain_minutes),
+    )
+
+
+def _grouping(settings: Settings) -> Grouping:
+    alarms = settings.alarms
+    return Grouping(
+        enabled=alarms.grouping,
+        window=timedelta(minutes=alarms.grouping_minutes),
+        hold=timedelta(seconds=alarms.hold_seconds),
+        flaps_after=alarms.flaps_after,
+        quiet=timedelta(minutes=alarms.quiet_minutes),
     )
 
 
@@ -277,51 +294,3 @@ def _headers(given: tuple[str, ...]) -> dict[str, str]:
             )
         found[name.strip()] = value.strip()
     return found
-
-
-def mapping_rules(settings: Settings) -> tuple[MappingRule, ...]:
-    """Return the `[[mapping]]` rules: which object an alarm is about that does not say it."""
-    rules = []
-    for given in settings.mapping:
-        try:
-            kind = Kind(given.get("kind", Kind.DEPLOYMENT))
-            rules.append(
-                MappingRule(
-                    kind=kind,
-                    name=given["name"],
-                    namespace=given.get("namespace", ""),
-                    alarm=given.get("alarm", "*"),
-                    labels=tuple(sorted(dict(given.get("labels", {})).items())),
-                )
-            )
-        except (KeyError, ValueError, TypeError, AttributeError) as exc:
-            raise UsageError(
-                f"a [[mapping]] rule in the settings makes no sense: {exc}",
-                hint='for example: alarm = "checkout-*", namespace = "shop", name = "checkout"',
-            ) from exc
-    return tuple(rules)
-
-
-def assessment_rules(settings: Settings) -> AssessmentRules:
-    """Return the `[[assessment]]` rules: which category an alarm is of, by its name."""
-    rules = []
-    for given in settings.assessment:
-        try:
-            rules.append(CategoryRule(alarm=given["alarm"], category=Category(given["category"])))
-        except (KeyError, ValueError, TypeError) as exc:
-            raise UsageError(
-                f"an [[assessment]] rule in the settings makes no sense: {exc}",
-                hint='for example: alarm = "*-heap", category = "memory"',
-            ) from exc
-    return AssessmentRules(
-        categories=tuple(rules), environment=environment(settings.cluster.environment)
-    )
-
-
-def environment(text: str) -> Environment:
-    """Return what the cluster is for."""
-    try:
-        return Environment(text)
-    except ValueError:
-        known = ", ".join(one for one in Environment if one)
-        raise UsageError(f"cluster.environment is one of {known}, not {text[:40]!r}") from None

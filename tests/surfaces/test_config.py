@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from petops.app import assessment_rules, mapping_rules
 from petops.config import load, shown
+from petops.config.rules import assessment_rules, mapping_rules
 from petops.domain.alarm import Environment
 from petops.domain.subject import Kind
 from petops.errors import UsageError

@@ -78,6 +78,28 @@ def show(
     whole(found, as_json=as_json)
 
 
+@app.command()
+def split(
+    context: typer.Context,
+    incident: Incident,
+    alarm: Annotated[
+        str, typer.Argument(help="The alarm's name or fingerprint, or a joined incident's id.")
+    ],
+    attach: Attach = None,
+) -> None:
+    """Undo a grouping: an alarm, or an incident that went on in this one, stands alone again."""
+    from petops.domain.requests import SplitOff
+    from petops.programs.deciding import submitted
+
+    asyncio.run(
+        submitted(
+            context.obj,
+            attach,
+            lambda request: SplitOff(id=request, incident=incident, alarm=alarm),
+        )
+    )
+
+
 class Format(StrEnum):
     """What a postmortem is written as."""
 

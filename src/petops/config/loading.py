@@ -19,7 +19,7 @@ _SECTIONS = (
     *("slack", "grafana", "notify"),
 )
 _RULES = (
-    *("mapping", "assessment", "approval", "person", "freeze", "source"),
+    *("mapping", "assessment", "approval", "person", "freeze", "hours", "token", "source"),
     *("slack_route", "grafana_link", "mask"),
 )
 

@@ -77,6 +77,21 @@ class AlarmSettings:
     dead_letter_url: str = _set(
         "", "PETOPS_SQS_DEAD_LETTER_URL", about="queue for what cannot be read"
     )
+    grouping: bool = _set(
+        True, "PETOPS_GROUPING", about="whether alarms that one cause explains share an incident"
+    )
+    grouping_minutes: float = _set(
+        15.0, "PETOPS_GROUPING_MINUTES", about="how far apart such alarms may be"
+    )
+    hold_seconds: float = _set(
+        4.0, "PETOPS_HOLD_SECONDS", about="longest wait of an alarm in a storm for its cause"
+    )
+    flaps_after: int = _set(
+        3, "PETOPS_FLAPS_AFTER", about="times within an hour after which an alarm is flapping"
+    )
+    quiet_minutes: float = _set(
+        10.0, "PETOPS_QUIET_MINUTES", about="how long what flapped must be quiet to be over"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +104,9 @@ class EngineSettings:
     )
     recovery_minutes: float = _set(
         10.0, "PETOPS_RECOVERY_MINUTES", about="how long a change may take to help"
+    )
+    investigations_at_once: int = _set(
+        50, "PETOPS_INVESTIGATIONS_AT_ONCE", about="most incidents that are investigated at once"
     )
     protected_namespaces: tuple[str, ...] = _set(
         ("kube-system", "kube-public"),
@@ -173,6 +191,8 @@ class Settings:
     person: tuple[Mapping[str, Any], ...] = ()
     freeze: tuple[Mapping[str, Any], ...] = ()
     source: tuple[Mapping[str, Any], ...] = ()
+    hours: tuple[Mapping[str, Any], ...] = ()
+    token: tuple[Mapping[str, Any], ...] = ()
     slack_route: tuple[Mapping[str, Any], ...] = ()
     grafana_link: tuple[Mapping[str, Any], ...] = ()
     mask: tuple[Mapping[str, Any], ...] = ()

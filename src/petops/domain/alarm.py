@@ -15,6 +15,7 @@ class AlarmSource(StrEnum):
     CLOUDWATCH = "cloudwatch"
     ALERTMANAGER = "alertmanager"
     PERSON = "person"
+    FORECAST = "forecast"
 
 
 class AlarmState(StrEnum):
@@ -80,6 +81,11 @@ class Alarm:
     severity: str = ""
     text: str = ""
     labels: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def is_forecast(self) -> bool:
+        """Whether petops raised it itself, for what is going to happen."""
+        return self.source is AlarmSource.FORECAST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,15 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import time
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from petops.domain.alarm import Alarm, Assessment, Category, Environment, Priority
+from petops.domain.freezes import DAYS
 from petops.domain.subject import Kind
+from petops.domain.topology import Topology
 
 SEVERITIES: Final[Mapping[str, Priority]] = {
     **dict.fromkeys(("critical", "page", "emergency", "p1", "sev1"), Priority.P1),
@@ -31,6 +35,20 @@ class CategoryRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HoursRule:
+    """In these namespaces an alarm outside these hours is less urgent by one rank.
+
+    `days` are those of the week (mon, tue, ...), in the time of `zone`.
+    """
+
+    namespaces: tuple[str, ...]
+    days: tuple[str, ...]
+    opens: time
+    closes: time
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssessmentRules:
     """How alarms are assessed here.
 
@@ -42,6 +60,7 @@ class AssessmentRules:
     environment: Environment = Environment.UNKNOWN
 
     categories: tuple[CategoryRule, ...] = ()
+    hours: tuple[HoursRule, ...] = ()
     severities: Mapping[str, Priority] = field(default_factory=lambda: SEVERITIES)
     not_production: tuple[str, ...] = (
         *("dev", "dev-*", "*-dev", "test", "test-*", "*-test", "qa", "qa-*", "*-qa"),
@@ -126,24 +145,76 @@ _TELLING: Final = 6  # letters of a word that may stand inside another: TargetRe
 
 
 def _priority(alarm: Alarm, category: Category, rules: AssessmentRules) -> tuple[Priority, str]:
+    if alarm.is_forecast:
+        return Priority.P4, f"{Priority.P4} since it has not happened yet"
     named = rules.severities.get(alarm.severity.lower())
     if named is not None:
         priority, why = named, f"{named} by severity {alarm.severity}"
     else:
         priority = _UNSAID[category]
         why = f"{priority} for {category} without a known severity"
-    place = _outside_production(alarm, rules)
-    if not place:
-        return priority, why
-    ranks = tuple(Priority)
-    lower = ranks[min(ranks.index(priority) + 1, len(ranks) - 1)]
-    return lower, f"{why}, {lower} since {place} is not production"
+    for less_urgent in (_outside_production(alarm, rules), _outside_hours(alarm, rules)):
+        if less_urgent:
+            priority = _moved(priority, 1)
+            why = f"{why}, {priority} since {less_urgent}"
+    return priority, why
+
+
+def _moved(priority: Priority, ranks: int) -> Priority:
+    every = tuple(Priority)
+    return every[max(0, min(every.index(priority) + ranks, len(every) - 1))]
+
+
+def reached(
+    assessment: Assessment, alarm: Alarm, topology: Topology, because: str = ""
+) -> Assessment:
+    """Return the assessment once it is known how far the trouble reaches, and whose it is.
+
+    All replicas down, or many callers below a symptom that travels, is more urgent by one rank; one
+    replica of many is less.
+    """
+    if because:
+        return replace(assessment, because=f"{assessment.because}; {because}")
+    if alarm.subject is None or alarm.is_forecast:
+        return assessment
+    workload = topology.workload(alarm.subject)
+    unready, pods = topology.share_unready(workload)
+    callers = sum(workload in called for called in topology.calls.values())
+    if pods and unready == pods:
+        rank, why = -1, f"all {pods} replicas are not ready" if pods > 1 else "its replica is down"
+    elif callers >= _MANY_CALLERS and assessment.category in _FELT_BY_CALLERS:
+        rank, why = -1, f"{callers} workloads call it"
+    elif pods >= _MANY_REPLICAS and 0 < unready <= pods * _FEW:
+        rank, why = 1, f"only {unready} of {pods} replicas are not ready"
+    else:
+        return assessment
+    priority = _moved(assessment.priority, rank)
+    moved = f"{why}, {priority}" if priority is not assessment.priority else why
+    return replace(assessment, priority=priority, because=f"{assessment.because}; {moved}")
+
+
+_MANY_CALLERS: Final = 5
+_MANY_REPLICAS: Final = 10
+_FEW: Final = 0.1
+_FELT_BY_CALLERS: Final = frozenset({Category.LATENCY, Category.ERRORS, Category.AVAILABILITY})
+
+
+def _outside_hours(alarm: Alarm, rules: AssessmentRules) -> str:
+    """Say that nobody works with it at the time of the alarm, empty where somebody may."""
+    namespace = alarm.subject.namespace if alarm.subject else ""
+    for rule in rules.hours:
+        if any(fnmatch.fnmatchcase(namespace, glob) for glob in rule.namespaces):
+            at = alarm.started_at.astimezone(ZoneInfo(rule.zone))
+            is_day = not rule.days or DAYS[at.weekday()] in rule.days
+            if not (is_day and rule.opens <= at.time() < rule.closes):
+                return f"{at:%a %H:%M} is outside the hours of {namespace}"
+    return ""
 
 
 def _outside_production(alarm: Alarm, rules: AssessmentRules) -> str:
-    """Name the namespace or cluster that is not production, empty where both may be."""
+    """Say which namespace or cluster is not production, empty where both may be."""
     if rules.environment not in {Environment.UNKNOWN, Environment.PRODUCTION}:
-        return f"{alarm.cluster.name} ({rules.environment})"
+        return f"{alarm.cluster.name} ({rules.environment}) is not production"
     labels = dict(alarm.labels)
     namespace = labels.get("namespace") or labels.get("Namespace") or ""
     if alarm.subject is not None:
@@ -151,5 +222,5 @@ def _outside_production(alarm: Alarm, rules: AssessmentRules) -> str:
     cluster = alarm.cluster.name if rules.environment is Environment.UNKNOWN else ""
     for place in (namespace, cluster):
         if any(fnmatch.fnmatchcase(place, glob) for glob in rules.not_production):
-            return place
+            return f"{place} is not production"
     return ""

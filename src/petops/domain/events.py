@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from petops.domain.alarm import Alarm, Assessment
 from petops.domain.diagnosis import Diagnosis
 from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.happened import Happened
+from petops.domain.intake_events import (
+    AlarmJoined,
+    AlarmSplitOff,
+    AlarmTurnedAway,
+    IncidentMerged,
+    IncidentOpened,
+    Reopened,
+    SplitApart,
+)
 from petops.domain.policy import Identity
 from petops.domain.repair_events import (
     ActFailed,
@@ -44,6 +52,7 @@ __all__ = [
     "ActIntended",
     "ActProgressed",
     "AlarmJoined",
+    "AlarmSplitOff",
     "AlarmTurnedAway",
     "ApprovalGiven",
     "ApprovalRefused",
@@ -56,6 +65,7 @@ __all__ = [
     "Entry",
     "Event",
     "Happened",
+    "IncidentMerged",
     "IncidentOpened",
     "InverseOffered",
     "InvestigationStarted",
@@ -78,6 +88,7 @@ __all__ = [
     "Resolved",
     "RunbookFound",
     "Snoozed",
+    "SplitApart",
     "StepAnswered",
     "StepUnanswered",
     "StopRequested",
@@ -88,38 +99,6 @@ __all__ = [
 
 # Entries of no incident: alarms that were turned away, requests about incidents that do not exist.
 NO_INCIDENT = "-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentOpened(Happened):
-    """An alarm opened an incident."""
-
-    alarm: Alarm
-    assessment: Assessment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmJoined(Happened):
-    """Another report belongs to this incident; `because` says why it opened none of its own."""
-
-    alarm: Alarm
-    because: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmTurnedAway(Happened):
-    """A report led to nothing; `because` says why. Stands under no incident."""
-
-    alarm: Alarm
-    because: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reopened(Happened):
-    """The alarm came back after the incident had come to rest."""
-
-    alarm: Alarm
-    because: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +237,9 @@ Event = (
     IncidentOpened
     | AlarmJoined
     | AlarmTurnedAway
+    | IncidentMerged
+    | SplitApart
+    | AlarmSplitOff
     | Reopened
     | InvestigationStarted
     | StepAnswered

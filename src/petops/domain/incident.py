@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from petops.domain import events as ev
 from petops.domain.alarm import Alarm, AlarmState, Assessment
@@ -13,8 +12,12 @@ from petops.domain.change import Proposal
 from petops.domain.diagnosis import Diagnosis
 from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.phases import ANYWHERE, NEXT, Phase
+from petops.domain.rounds import changes
 from petops.domain.runbook import Runbook
+from petops.domain.subject import Subject
 from petops.errors import IllegalEventError
+
+_CLEARED_AT_MOST = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +31,12 @@ class Incident:
     alarm: Alarm
     assessment: Assessment
     alarm_state: AlarmState = AlarmState.ALARM
+    origin: Subject | None = None
+    alarms: Mapping[str, Alarm] = field(default_factory=dict)
+    merged_into: str = ""
+    apart_from: frozenset[str] = frozenset()
     joined: int = 0
     seen_events: frozenset[str] = frozenset()
-    fingerprints: frozenset[str] = frozenset()
     cycle_began_at: datetime
     window: Window | None = None
     asked: tuple[tuple[str, str], ...] = ()
@@ -74,6 +80,11 @@ class Incident:
         return tuple(one for one in offers.get(self.phase, ()) if one.digest not in self.rejected)
 
     @property
+    def has_cleared(self) -> bool:
+        """Whether each of its alarms was last seen to be in order; missing data is not."""
+        return all(one.state is AlarmState.OK for one in self.alarms.values())
+
+    @property
     def chosen(self) -> Proposal | None:
         """The change that was approved last in this round."""
         approved = self.takes_back or self.approved
@@ -104,7 +115,7 @@ class Incident:
             phase=NEXT.get((self.phase, type(event)), self.phase),
             number=entry.number,
             history=(*self.history, entry),
-            **_changes(self, event),
+            **changes(self, event),
         )
 
 
@@ -123,139 +134,12 @@ def opened(entry: ev.Entry) -> Incident:
         cycle_began_at=event.at,
         alarm=event.alarm,
         assessment=event.assessment,
+        origin=event.origin,
+        alarms={event.alarm.fingerprint: event.alarm},
+        apart_from=frozenset({event.apart} - {""}),
         seen_events=frozenset({event.alarm.event_id}),
-        fingerprints=frozenset({event.alarm.fingerprint}),
         history=(entry,),
     )
-
-
-def _changes(now: Incident, event: ev.Event) -> dict[str, Any]:  # noqa: C901, PLR0911, PLR0912
-    """Return the fields that `event` changes, phase and history apart. One flat table of cases."""
-    match event:
-        case ev.AlarmJoined(alarm=alarm):
-            return {
-                "joined": now.joined + 1,
-                "alarm_state": alarm.state
-                if alarm.fingerprint == now.alarm.fingerprint
-                else now.alarm_state,
-                "seen_events": now.seen_events | {alarm.event_id},
-                "fingerprints": now.fingerprints | {alarm.fingerprint},
-            }
-        case ev.AskedAgain():
-            return _new_round() | {"asked_again": now.asked_again + 1}
-        case ev.Reopened(alarm=alarm):
-            return _new_round() | {
-                "asked_again": 0,
-                "alarm": alarm,
-                "alarm_state": alarm.state,
-                "cycle_began_at": event.at,
-                "seen_events": now.seen_events | {alarm.event_id},
-                "fingerprints": now.fingerprints | {alarm.fingerprint},
-            }
-        case ev.InvestigationStarted():
-            return {"window": event.window, "asked": event.steps, "answers": (), "unknowns": ()}
-        case ev.StepAnswered(answer=answer):
-            return {"answers": (*now.answers, answer)}
-        case ev.StepUnanswered(unknown=unknown):
-            return {"unknowns": (*now.unknowns, unknown)}
-        case ev.Diagnosed():
-            return {"diagnosis": event.diagnosis, "diagnosed_at": event.at}
-        case ev.RunbookFound(runbook=runbook):
-            return {"runbooks": (*now.runbooks, runbook)}
-        case ev.RemediesProposed():
-            first = now.proposed_at or event.at
-            return {
-                "proposals": event.proposals,
-                "withheld": event.withheld,
-                "proposed_at": first,
-                "rejected": (),
-                "approvals": (),
-            }
-        case ev.NothingToPropose():
-            return {
-                "proposals": event.proposals or now.proposals,
-                "withheld": event.withheld or now.withheld,
-                "ended_because": event.because,
-            }
-        case ev.ProposalsLapsed():
-            return {"lapses": now.lapses + 1, "approvals": ()}
-        case ev.ApprovalVoided():
-            return {"lapses": now.lapses + 1, "approvals": (), "approved": None}
-        case ev.ApprovalGiven():
-            return {"approvals": (*now.approvals, event)}
-        case ev.RemedyRejected():
-            return {"rejected": (*now.rejected, event.digest)}
-        case ev.RemedyApproved() if now.phase is Phase.FAILED:
-            return {"takes_back": event, "intent": None, "progress": (), "stop": None}
-        case ev.RemedyApproved():
-            return {"approved": event}
-        case ev.BreakGlassUsed():
-            return {"broke_glass": event}
-        case ev.ActIntended():
-            return {"intent": event, "intents": (*now.intents, event)}
-        case ev.ActProgressed():
-            return {"progress": (*now.progress, *event.done)}
-        case ev.StopRequested():
-            return {"stop": event}
-        case ev.InverseOffered():
-            return {"inverse_offer": event.proposals, "rejected": (), "approvals": ()}
-        case ev.TakenBack():
-            return {"taken_back": event, "inverse_offer": ()}
-        case ev.RemedyApplied():
-            return {"applied": event}
-        case ev.Recovered():
-            return {"recovered": event}
-        case ev.RelapseWatchStarted():
-            return {"watch": event}
-        case ev.Mitigated() | ev.RemedyVerified() | ev.RemedyFailed() | ev.ActFailed():
-            return {"outcome": event}
-        case ev.Resolved() | ev.Closed() | ev.NoCauseFound():
-            return {"ended_because": event.because}
-        case ev.Acknowledged():
-            return {"acknowledged": event}
-        case ev.Snoozed():
-            return {"snoozed_until": event.until}
-        case ev.CauseCorrected():
-            return {"corrected": event}
-        case ev.Mirrored(surface=surface, part=part):
-            here = now.mirror(surface, part)
-            return {"mirrored": (*(one for one in now.mirrored if one is not here), event)}
-        case ev.Unreadable():
-            return {"unreadable": now.unreadable + 1}
-        case _:
-            return {}
-
-
-def _new_round() -> dict[str, Any]:
-    """Return the fields of an investigation and repair that begin again."""
-    return {
-        "window": None,
-        "asked": (),
-        "answers": (),
-        "unknowns": (),
-        "diagnosis": None,
-        "diagnosed_at": None,
-        "runbooks": (),
-        "proposals": (),
-        "withheld": (),
-        "proposed_at": None,
-        "rejected": (),
-        "lapses": 0,
-        "approvals": (),
-        "approved": None,
-        "broke_glass": None,
-        "intent": None,
-        "progress": (),
-        "stop": None,
-        "applied": None,
-        "recovered": None,
-        "watch": None,
-        "outcome": None,
-        "inverse_offer": (),
-        "takes_back": None,
-        "taken_back": None,
-        "ended_because": "",
-    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,8 +147,8 @@ class Board:
     """Every incident, and how far in the journal this is: `seq` is the last entry's number.
 
     `loose` counts the entries that belong to no incident; `answered` has, by request id, the first
-    entry that each request made; `closed_books` are incidents whose opening this version cannot
-    read.
+    entry that each request made; `cleared` when an alarm without an incident was seen to clear;
+    `closed_books` are incidents whose opening this version cannot read.
     """
 
     seq: int = 0
@@ -273,6 +157,7 @@ class Board:
     turned_away: int = 0
     loose: int = 0
     closed_books: frozenset[str] = frozenset()
+    cleared: Mapping[str, datetime] = field(default_factory=dict)
 
     def incident(self, wanted: str) -> Incident | None:
         return self.incidents.get(wanted)
@@ -281,6 +166,10 @@ class Board:
     def next_id(self) -> str:
         """The id that the next incident gets."""
         return f"INC-{len(self.incidents) + len(self.closed_books) + 1:04d}"
+
+    @property
+    def latest_first(self) -> list[Incident]:
+        return list(reversed(tuple(self.incidents.values())))
 
     def checked(self, entry: ev.Entry) -> Board:
         """Fold an entry that is about to be appended; refuse what may not happen now."""
@@ -298,7 +187,7 @@ def _folded(board: Board, entries: Iterable[ev.Entry]) -> Board:
     """Fold many entries with one copy of the mappings."""
     incidents, answered = dict(board.incidents), dict(board.answered)
     seq, turned_away, loose = board.seq, board.turned_away, board.loose
-    closed_books = board.closed_books
+    closed_books, cleared = board.closed_books, board.cleared
     for entry in entries:
         if entry.seq <= seq:
             continue
@@ -308,6 +197,7 @@ def _folded(board: Board, entries: Iterable[ev.Entry]) -> Board:
             answered.setdefault(event.request, entry)
         if isinstance(event, ev.AlarmTurnedAway):
             turned_away += 1
+            cleared = _cleared(cleared, event.alarm)
         if entry.incident == ev.NO_INCIDENT:
             loose += 1
             continue
@@ -325,4 +215,14 @@ def _folded(board: Board, entries: Iterable[ev.Entry]) -> Board:
         turned_away=turned_away,
         loose=loose,
         closed_books=closed_books,
+        cleared=cleared,
     )
+
+
+def _cleared(known: Mapping[str, datetime], alarm: Alarm) -> Mapping[str, datetime]:
+    """Keep when an alarm cleared: its own beginning may arrive after its end."""
+    if alarm.state is AlarmState.ALARM:
+        return known
+    latest = max(alarm.started_at, known.get(alarm.fingerprint, alarm.started_at))
+    kept = {key: at for key, at in known.items() if key != alarm.fingerprint}
+    return dict([*kept.items(), (alarm.fingerprint, latest)][-_CLEARED_AT_MOST:])

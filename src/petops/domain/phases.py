@@ -26,6 +26,7 @@ class Phase(StrEnum):
     FAILED = "failed"
     RESOLVED = "resolved"
     CLOSED = "closed"
+    JOINED = "joined"
 
 
 AT_REST: Final = frozenset(
@@ -37,16 +38,30 @@ AT_REST: Final = frozenset(
         Phase.FAILED,
         Phase.RESOLVED,
         Phase.CLOSED,
+        Phase.JOINED,
     }
 )
 """Phases in which the engine has nothing to do until something new happens."""
 
-OVER: Final = frozenset({Phase.VERIFIED, Phase.RESOLVED, Phase.CLOSED})
+OVER: Final = frozenset({Phase.VERIFIED, Phase.RESOLVED, Phase.CLOSED, Phase.JOINED})
 """Phases in which nobody needs to look at the incident any more."""
+
+NOTHING_DONE: Final = frozenset(
+    {
+        Phase.OPEN,
+        Phase.INVESTIGATING,
+        Phase.DIAGNOSED,
+        Phase.UNEXPLAINED,
+        Phase.WAITING,
+        Phase.HANDED_OVER,
+    }
+)
+"""Phases in which petops has changed nothing yet: such an incident may go on in another."""
 
 ANYWHERE: Final[frozenset[type]] = frozenset(
     {
         ev.AlarmJoined,
+        ev.AlarmSplitOff,
         ev.ApprovalRefused,
         ev.RequestRefused,
         ev.BreakGlassUsed,
@@ -91,7 +106,9 @@ NEXT: Final[Mapping[tuple[Phase, type], Phase]] = {
     (Phase.RECOVERED, ev.RemedyVerified): Phase.VERIFIED,
     (Phase.RECOVERED, ev.Mitigated): Phase.MITIGATED,
     (Phase.RECOVERED, ev.RemedyFailed): Phase.FAILED,
-    **{(phase, ev.Reopened): Phase.OPEN for phase in AT_REST},
+    **{(phase, ev.Reopened): Phase.OPEN for phase in AT_REST - {Phase.JOINED}},
+    **{(phase, ev.IncidentMerged): Phase.JOINED for phase in NOTHING_DONE},
+    (Phase.JOINED, ev.SplitApart): Phase.OPEN,
     (Phase.UNEXPLAINED, ev.AskedAgain): Phase.OPEN,
     (Phase.UNEXPLAINED, ev.Resolved): Phase.RESOLVED,
     (Phase.HANDED_OVER, ev.Resolved): Phase.RESOLVED,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
 
+from petops.domain.assessment import HoursRule
 from petops.domain.freezes import DAYS, Freeze
 from petops.domain.policy import ApprovalRule, Person
 from petops.errors import UsageError
@@ -32,6 +34,12 @@ def freezes(tables: Iterable[Table]) -> tuple[Freeze, ...]:
     """Return the `[[freeze]]` rules: when nothing is changed."""
     example = 'name = "weekend", days = ["sat", "sun"], opens = 00:00:00, closes = 00:00:00'
     return _each("freeze", tables, _freeze, example)
+
+
+def hours(tables: Iterable[Table]) -> tuple[HoursRule, ...]:
+    """Return the `[[hours]]` rules: when an alarm is less urgent."""
+    example = 'namespaces = ["batch-*"], days = ["mon", "fri"], opens = 08:00:00, closes = 18:00:00'
+    return _each("hours", tables, _hours, example)
 
 
 def _each(
@@ -95,6 +103,29 @@ def _freeze(table: Table) -> Freeze:
     if not dated and not days and found.opens is None and found.closes is None:
         raise ValueError("it says no time: start and end, or days, opens and closes")
     return found
+
+
+def _hours(table: Table) -> HoursRule:
+    _known(table, "namespaces", "days", "opens", "closes", "zone")
+    days = _texts(table, "days")
+    unknown = [one for one in days if one not in DAYS]
+    if unknown:
+        raise ValueError(f"{unknown[0]} is no day: {', '.join(DAYS)}")
+    zone = str(table.get("zone", "UTC"))
+    try:
+        ZoneInfo(zone)
+    except (OSError, ValueError) as exc:
+        raise ValueError(f"{zone[:40]!r} is no time zone") from exc
+    opens, closes = _clock(table, "opens"), _clock(table, "closes")
+    if opens is None or closes is None or opens >= closes:
+        raise ValueError("opens and closes must be times of one day, in this order")
+    return HoursRule(
+        namespaces=_texts(table, "namespaces", ("*",)),
+        days=days,
+        opens=opens,
+        closes=closes,
+        zone=zone,
+    )
 
 
 def _known(table: Table, *names: str) -> None:

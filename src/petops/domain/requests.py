@@ -108,6 +108,14 @@ class RecordMirrored(Request):
     shown: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitOff(Request):
+    """Undo a grouping: this alarm (its name or fingerprint), or joined incident, stands alone."""
+
+    incident: str
+    alarm: str
+
+
 AnyRequest = (
     ReportAlarm
     | ApproveRemedy
@@ -119,4 +127,5 @@ AnyRequest = (
     | CloseIncident
     | CorrectCause
     | RecordMirrored
+    | SplitOff
 )

@@ -9,26 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
 from petops.domain import events as ev
 from petops.domain.alarm import AlarmState
 from petops.domain.events import Entry
-from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.incident import Board, Incident
 from petops.domain.phases import AT_REST, Phase
 from petops.domain.policy import Identity
-from petops.domain.requests import AnyRequest, ApproveRemedy, BreakGlass, ReportAlarm
-from petops.domain.runbook import steps_wanted
-from petops.engine import decisions, intake
-from petops.engine.investigation import Inquiry, concluded, steps_of, suspected
+from petops.domain.requests import AnyRequest, ApproveRemedy, BreakGlass, ReportAlarm, SplitOff
+from petops.engine import decisions, intake, splitting
+from petops.engine.investigating import Investigating
+from petops.engine.reception import Reception
 from petops.engine.record import Decision, Record
 from petops.engine.repair import Repair
 from petops.engine.repairing import Repairing
-from petops.engine.surroundings import Surroundings, case_of
+from petops.engine.surroundings import Surroundings
 from petops.engine.watching import Watch
 from petops.errors import PetopsError, SupersededError
-from petops.playbooks.base import Evidence, FailureMode, Step
 from petops.ports import Journal
 
 _RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
@@ -43,6 +41,9 @@ class Engine:
         self._repair = Repair(given)
         self._repairing = Repairing(given, self._record, self._repair)
         self._watch = Watch(given, self._repair)
+        self._investigating = Investigating(given, self._record)
+        self._reception = Reception(given, self._record)
+        self._slots = asyncio.Semaphore(given.investigations_at_once)
         self._drivers: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
 
@@ -77,11 +78,15 @@ class Engine:
         objections: str | None = None
         if isinstance(request, ApproveRemedy | BreakGlass):
             objections = await self._objections(request, by)
+        if isinstance(request, ReportAlarm) and self._group is not None:
+            await self._reception.look_around(request.alarm, self._group)
         entries = await self._record.append(
             lambda board: self._decided(request, board, by, objections)
         )
         for entry in entries:
+            await self._taken_out(entry, by)
             self._drive(entry.incident)
+        await self._regrouped(entries)
         return entries[0] if entries else self._record.board.answered[request.id]
 
     def _decided(
@@ -92,16 +97,24 @@ class Engine:
             return Decision(incident=ev.NO_INCIDENT, events=())
         now = self._given.clock.now()
         if isinstance(request, ReportAlarm):
-            return intake.admit(
-                request.alarm,
-                board,
-                connected=self._given.cluster.name,
-                assess=self._given.assess,
-                now=now,
-                request=request.id,
-            )
+            return self._reception.decided(request, board)
+        if isinstance(request, SplitOff):
+            return splitting.split(request, board, by, now)
         rules = self._given.rules
         return decisions.decide(request, board, by, now, rules=rules, objections=objections)
+
+    async def _taken_out(self, opened: Entry, by: Identity) -> None:
+        """Journal where an alarm was split off that it was."""
+        taken = splitting.taken_out(opened, by, self._given.clock.now())
+        if taken is not None:
+            await self._record.append(lambda _: taken)
+
+    async def _regrouped(self, entries: Sequence[Entry]) -> None:
+        """Merge what belongs together by what is known now, and stop working on what merged."""
+        for incident in await self._reception.regrouped(entries):
+            driver = self._drivers.get(incident)
+            if driver is not None and driver is not asyncio.current_task():
+                driver.cancel()
 
     async def _objections(self, request: ApproveRemedy | BreakGlass, by: Identity) -> str | None:
         """Run the guards again just before the decision, where the request is otherwise in order.
@@ -149,7 +162,13 @@ class Engine:
                 await self._noted(incident, what, failures)
 
     def _has_work(self, incident: Incident) -> bool:
-        return incident.phase not in AT_REST or self._asks_again(incident)
+        return incident.phase not in AT_REST or self._asks_again(incident) or self._clears(incident)
+
+    def _clears(self, incident: Incident) -> bool:
+        """Say whether nothing of it goes on any more, and nothing was changed."""
+        return incident.phase in intake.NOTHING_LEFT and intake.has_cleared(
+            incident, self._record.board
+        )
 
     def _asks_again(self, incident: Incident) -> bool:
         """Say whether an alarm that goes on without a known cause is to be looked at once more."""
@@ -170,7 +189,11 @@ class Engine:
         """Do what the incident's phase asks for, and append what happened."""
         match incident.phase:
             case Phase.OPEN | Phase.INVESTIGATING:
-                await self._investigate(incident)
+                await self._unless_it_storms(incident)
+                async with self._slots:
+                    now = self._record.board.incidents[incident.id]
+                    if now.phase in {Phase.OPEN, Phase.INVESTIGATING}:
+                        await self._regrouped(await self._investigating.run(now))
             case Phase.DIAGNOSED:
                 events = await self._repair.proposed(incident, self._record.board)
                 await self._record.append(lambda _: Decision(incident=incident.id, events=events))
@@ -180,62 +203,17 @@ class Engine:
                 await self._repairing.act(incident)
             case Phase.WATCHING:
                 await self._repairing.ended(incident.id, await self._watch.recovery(incident))
+            case Phase.UNEXPLAINED | Phase.HANDED_OVER if self._clears(incident):
+                await self._resolve(incident)
             case Phase.UNEXPLAINED:
                 await self._ask_again(incident)
             case Phase.RECOVERED:
                 await self._watch_for_relapse(incident)
 
-    async def _investigate(self, incident: Incident) -> None:
-        now = self._given.clock.now()
-        window = incident.window or Window.before(now, self._given.rules.window)
-        case = case_of(incident, window)
-        modes = suspected(case, self._given.modes.values())
-        steps = steps_of(modes, self._further_steps(modes))
-        if incident.phase is Phase.OPEN:
-            started = ev.InvestigationStarted(
-                at=now,
-                modes=tuple(mode.name for mode in modes),
-                steps=tuple((one.name, one.question) for one in steps),
-                window=window,
-            )
-            await self._append(incident.id, started)
-
-        async def report(result: Answer | Unknown) -> None:
-            at = self._given.clock.now()
-            event = (
-                ev.StepAnswered(at=at, answer=result)
-                if isinstance(result, Answer)
-                else ev.StepUnanswered(at=at, unknown=result)
-            )
-            await self._append(incident.id, event)
-
-        inquiry = Inquiry(
-            case,
-            metrics=self._given.metrics,
-            cluster=self._given.cluster,
-            own=self._given.own_sources,
-            clock=self._given.clock,
-            known=incident.answers,
-            report=report,
-        )
-        done = {one.step for one in incident.unknowns}
-        await inquiry.ask(one for one in steps if one.name not in done)
-        now_known = self._record.board.incidents[incident.id]
-        evidence = Evidence(now_known.answers, now_known.unknowns)
-        diagnosis = concluded(case, modes, evidence, now_known.unknowns)
-        at = self._given.clock.now()
-        cause = diagnosis.cause
-        pages = [one for one in self._given.runbooks if cause is not None and one.is_for(cause)]
-        found: tuple[ev.Event, ...] = (
-            ev.Diagnosed(at=at, diagnosis=diagnosis),
-            *(ev.RunbookFound(at=at, runbook=one) for one in pages),
-        )
-        await self._record.append(lambda _: Decision(incident=incident.id, events=found))
-
-    def _further_steps(self, modes: Sequence[FailureMode]) -> list[Step[Any]]:
-        """Return the steps that runbooks of these failure modes want asked besides."""
-        wanted = steps_wanted(self._given.runbooks, (mode.name for mode in modes))
-        return [one for one in steps_of(self._given.modes.values()) if one.name in wanted]
+    async def _unless_it_storms(self, incident: Incident) -> None:
+        """Wait, where many incidents were opened just now, for what explains this one to show."""
+        if incident.phase is Phase.OPEN and self._reception.storms(self._record.board):
+            await self._given.clock.sleep(self._given.grouping.hold.total_seconds())
 
     async def _wait_for_decision(self, incident: Incident) -> None:
         """Return when something was decided.
@@ -277,11 +255,27 @@ class Engine:
             )
             await self._append(incident.id, again)
 
+    async def _resolve(self, incident: Incident) -> None:
+        """End what cleared by itself; what flaps is looked at for a while first."""
+        now, grouping = self._given.clock.now(), self._given.grouping
+        left = 0.0
+        if intake.flaps(incident, now, grouping):
+            since = now - incident.history[-1].event.at
+            left = (grouping.quiet - since).total_seconds()
+        try:
+            async with asyncio.timeout(max(0.0, left)):
+                await self._changed(incident)
+        except TimeoutError:
+            resolved = ev.Resolved(at=self._given.clock.now(), because=intake.CLEARED)
+            await self._append(incident.id, resolved)
+
     async def _changed(self, incident: Incident) -> None:
-        """Return when the incident is no longer as it was."""
+        """Return when more happened to the incident than that its alarms were reported again."""
+        was = (incident.number - incident.joined, incident.has_cleared)
         while True:
             seq = self._record.board.seq
-            if self._record.board.incidents[incident.id].number != incident.number:
+            now = self._record.board.incidents[incident.id]
+            if (now.number - now.joined, now.has_cleared) != was:
                 return
             await self._record.beyond(seq)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from petops.domain.alarm import Alarm, Assessment
+from petops.domain.alarm import Alarm, Assessment, Category
 from petops.domain.evidence import Window
 from petops.domain.incident import Incident
 from petops.domain.policy import Rules
 from petops.domain.runbook import Runbook
-from petops.domain.subject import Subject
+from petops.domain.subject import Kind, Subject
+from petops.engine.grouping import Grouping
 from petops.playbooks import MODES
 from petops.playbooks.base import Case, FailureMode
 from petops.ports import Actuator, Clock, Cluster, Metrics, Site
+from petops.ports.topology import TopologySource
 from petops.remedies import REMEDIES
 from petops.remedies.base import Remedy
 
@@ -37,13 +39,24 @@ class Surroundings:
     remedies: Mapping[str, Remedy] = field(default_factory=lambda: REMEDIES)
     runbooks: tuple[Runbook, ...] = ()
     own_sources: Mapping[str, object] = field(default_factory=dict)
+    topology: TopologySource | None = None
+    grouping: Grouping = field(default_factory=Grouping)
+    investigations_at_once: int = 50
 
 
 def case_of(incident: Incident, window: Window, subject: Subject | None = None) -> Case:
-    """Return what is investigated, about the alarm's object or about `subject`."""
+    """Return what is investigated: what is thought to be the cause, else the alarm's object.
+
+    Or `subject`. What fails below the alarm's object has a symptom of its own kind.
+    """
+    assessment = incident.assessment
+    if incident.origin is not None:
+        is_node = incident.origin.kind is Kind.NODE
+        category = Category.NODE if is_node else Category.AVAILABILITY
+        assessment = replace(assessment, category=category)
     return Case(
         alarm=incident.alarm,
-        assessment=incident.assessment,
-        subject=subject or incident.alarm.subject,
+        assessment=assessment,
+        subject=subject or incident.origin or incident.alarm.subject,
         window=window,
     )

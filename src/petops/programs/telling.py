@@ -49,6 +49,12 @@ def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912, 
             return (Line(text=f"alarm {alarm.name} is {alarm.state}: {because}", style="dim"),)
         case ev.AlarmTurnedAway(alarm=alarm, because=because):
             return (Line(text=f"alarm {alarm.name} led to nothing: {because}", style="yellow"),)
+        case ev.IncidentMerged(into=into, because=because):
+            return (Line(text=f"goes on in {into}: {because}", style="bold"),)
+        case ev.SplitApart(by=by, apart=apart):
+            return (Line(text=f"{by.user} split it off {apart}: it stands alone", style="bold"),)
+        case ev.AlarmSplitOff(by=by, fingerprint=fingerprint, to=to):
+            return (Line(text=f"{by.user} split alarm {fingerprint} off, to {to}"),)
         case ev.Reopened(because=because):
             return (Line(text=f"reopened: {because}", style="bold yellow"),)
         case ev.InvestigationStarted(steps=steps):

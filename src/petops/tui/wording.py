@@ -43,6 +43,7 @@ PHASES: Final[Mapping[Phase, Wording]] = {
     Phase.FAILED: Wording("✗", "repair failed", "bad"),
     Phase.RESOLVED: Wording("✓", "resolved", "good"),
     Phase.CLOSED: Wording("■", "closed", "dim"),
+    Phase.JOINED: Wording("↳", "joined", "dim"),
 }
 
 WEIGHS: Final[Mapping[Weighs, Wording]] = {

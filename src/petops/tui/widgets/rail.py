@@ -128,7 +128,7 @@ def rail(incident: Incident, now: datetime, width: int, paint: Palette) -> Text:
     mttr = stages(incident).mttr_seconds
     if mttr is not None:
         total = Text.assemble(("  MTTR ", paint.dim), (duration(mttr), paint.strong))
-    elif incident.phase in {Phase.RESOLVED, Phase.CLOSED}:
+    elif incident.phase in {Phase.RESOLVED, Phase.CLOSED, Phase.JOINED}:
         total = Text()
     else:
         so_far = max(0.0, (now - incident.alarm.started_at).total_seconds())
