@@ -208,7 +208,7 @@ def test_what_a_person_split_off_stays_apart() -> None:
     counter.report(BASE, category="errors")
     counter.report(CART)
     counter.report(WEB)
-    request = SplitOff(id="s", incident="INC-0001", alarm="cart-latency")
+    request = SplitOff(id="s", incident="INC-0001", part="cart-latency")
     counter.append(split(request, counter.board, ANA, BEGAN))
     opened = counter.board.incidents["INC-0002"]
     out = taken_out(opened.history[0], ANA, BEGAN)
@@ -227,7 +227,7 @@ def test_a_joined_incident_can_be_split_apart() -> None:
     counter.report(BASE, category="errors")
     merged = ev.IncidentMerged(at=BEGAN, into="INC-0002", because="x")
     counter.append(Decision(incident="INC-0001", events=(merged,)))
-    request = SplitOff(id="s", incident="INC-0002", alarm="INC-0001")
+    request = SplitOff(id="s", incident="INC-0002", part="INC-0001")
     counter.append(split(request, counter.board, ANA, BEGAN))
     apart = counter.board.incidents["INC-0001"]
     assert (apart.phase, apart.merged_into) == (Phase.OPEN, "")
@@ -247,7 +247,7 @@ def test_a_split_that_makes_no_sense_is_refused(incident: str, alarm: str, why: 
     counter = Counter()
     counter.report(BASE, category="errors")
     counter.report(CART)
-    request = SplitOff(id="s", incident=incident, alarm=alarm)
+    request = SplitOff(id="s", incident=incident, part=alarm)
     (refused,) = split(request, counter.board, ANA, BEGAN).events
     assert isinstance(refused, ev.RequestRefused)
     assert why in refused.why

@@ -95,7 +95,7 @@ def split(
         submitted(
             context.obj,
             attach,
-            lambda request: SplitOff(id=request, incident=incident, alarm=alarm),
+            lambda request: SplitOff(id=request, incident=incident, part=alarm),
         )
     )
 

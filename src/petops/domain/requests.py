@@ -110,10 +110,10 @@ class RecordMirrored(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitOff(Request):
-    """Undo a grouping: this alarm (its name or fingerprint), or joined incident, stands alone."""
+    """Undo a grouping: `part` stands alone, an alarm (name or fingerprint) or a joined incident."""
 
     incident: str
-    alarm: str
+    part: str
 
 
 AnyRequest = (

@@ -22,14 +22,14 @@ def split(request: SplitOff, board: Board, by: Identity, now: datetime) -> Decis
     if not by.is_known:
         why = "nobody stands behind this request: who decides must be known"
         return _refused(request, by, now, why, incident.id)
-    joined = board.incidents.get(request.alarm)
+    joined = board.incidents.get(request.part)
     if joined is not None:
         if not joined.merged_into or goes_on_in(joined, board).id != incident.id:
             why = f"{joined.id} does not go on in {incident.id}"
             return _refused(request, by, now, why, incident.id)
         apart = ev.SplitApart(at=now, request=request.id, by=by, apart=incident.id)
         return Decision(incident=joined.id, events=(apart,))
-    alarm = _alarm(request.alarm, incident)
+    alarm = _alarm(request.part, incident)
     if isinstance(alarm, str):
         return _refused(request, by, now, alarm, incident.id)
     opened = ev.IncidentOpened(
