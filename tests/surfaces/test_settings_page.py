@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from petops.app import assessment_rules, mapping_rules
 from petops.config import Settings, load
+from petops.config.rules import assessment_rules, mapping_rules
+from petops.domain.access import access_rules, access_tokens
 from petops.domain.policy_tables import approval_rules, freezes, people
 from tests.surfaces.settings_page import PAGE, rules, sections, table, written
 
@@ -22,6 +23,9 @@ READ_BY: dict[str, Callable[[Settings], tuple[object, ...]]] = {
     "approval": lambda settings: approval_rules(settings.approval),
     "person": lambda settings: people(settings.person),
     "freeze": lambda settings: freezes(settings.freeze),
+    "hours": lambda settings: assessment_rules(settings).hours,
+    "token": lambda settings: access_tokens(settings.token),
+    "access": lambda settings: access_rules(settings.access),
 }
 
 

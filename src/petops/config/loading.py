@@ -19,7 +19,8 @@ _SECTIONS = (
     *("slack", "grafana", "notify"),
 )
 _RULES = (
-    *("mapping", "assessment", "approval", "person", "freeze", "hours", "token", "source"),
+    *("mapping", "assessment", "approval", "person", "freeze", "hours", "source"),
+    *("token", "access"),
     *("slack_route", "grafana_link", "mask"),
 )
 

@@ -165,6 +165,16 @@ class DaemonSettings:
     token: str = _set(
         "", "PETOPS_TOKEN", about="bearer token of the API; empty: made at start", secret=True
     )
+    token_review: bool = _set(
+        False, "PETOPS_TOKEN_REVIEW", about="whether tokens of Kubernetes are taken, by TokenReview"
+    )
+    audience: str = _set(
+        "", "PETOPS_TOKEN_AUDIENCE", about="audience that such a token must be for; empty: any"
+    )
+    requests_a_minute: int = _set(
+        600, "PETOPS_REQUESTS_A_MINUTE", about="most requests of one user a minute, alarms apart"
+    )
+    streams_each: int = _set(20, "PETOPS_STREAMS_EACH", about="most event streams of one user")
     public_url: str = _set(
         "", "PETOPS_PUBLIC_URL", about="where people reach the daemon, for links to incidents"
     )
@@ -193,6 +203,7 @@ class Settings:
     source: tuple[Mapping[str, Any], ...] = ()
     hours: tuple[Mapping[str, Any], ...] = ()
     token: tuple[Mapping[str, Any], ...] = ()
+    access: tuple[Mapping[str, Any], ...] = ()
     slack_route: tuple[Mapping[str, Any], ...] = ()
     grafana_link: tuple[Mapping[str, Any], ...] = ()
     mask: tuple[Mapping[str, Any], ...] = ()

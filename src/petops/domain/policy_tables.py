@@ -21,30 +21,31 @@ _RISKS: Final = ("green", "yellow", "red")
 def approval_rules(tables: Iterable[Table]) -> tuple[ApprovalRule, ...]:
     """Return the `[[approval]]` rules: who may approve what, where."""
     example = 'groups = ["sre"], namespaces = ["shop-*"], risks = ["green", "yellow"]'
-    return _each("approval", tables, _approval, example)
+    return each("approval", tables, _approval, example)
 
 
 def people(tables: Iterable[Table]) -> tuple[Person, ...]:
     """Return the `[[person]]` rules: who somebody of a channel is in Kubernetes."""
     example = 'user = "U024BE7LH", channel = "slack", kubernetes_user = "ana@example.com"'
-    return _each("person", tables, _person, example)
+    return each("person", tables, _person, example)
 
 
 def freezes(tables: Iterable[Table]) -> tuple[Freeze, ...]:
     """Return the `[[freeze]]` rules: when nothing is changed."""
     example = 'name = "weekend", days = ["sat", "sun"], opens = 00:00:00, closes = 00:00:00'
-    return _each("freeze", tables, _freeze, example)
+    return each("freeze", tables, _freeze, example)
 
 
 def hours(tables: Iterable[Table]) -> tuple[HoursRule, ...]:
     """Return the `[[hours]]` rules: when an alarm is less urgent."""
     example = 'namespaces = ["batch-*"], days = ["mon", "fri"], opens = 08:00:00, closes = 18:00:00'
-    return _each("hours", tables, _hours, example)
+    return each("hours", tables, _hours, example)
 
 
-def _each(
+def each(
     name: str, tables: Iterable[Table], made: Callable[[Table], T], example: str
 ) -> tuple[T, ...]:
+    """Return what each table of this name makes; raise UsageError with an example."""
     rules = []
     for table in tables:
         try:
@@ -59,40 +60,40 @@ def _each(
 
 
 def _approval(table: Table) -> ApprovalRule:
-    _known(table, "users", "groups", "namespaces", "remedies", "risks")
-    risks = _texts(table, "risks", _RISKS)
+    known(table, "users", "groups", "namespaces", "remedies", "risks")
+    risks = texts(table, "risks", _RISKS)
     unknown = [one for one in risks if one not in _RISKS]
     if unknown:
         raise ValueError(f"{unknown[0]} is no risk: green, yellow or red")
     return ApprovalRule(
-        users=_texts(table, "users"),
-        groups=_texts(table, "groups"),
-        namespaces=_texts(table, "namespaces", ("*",)),
-        remedies=_texts(table, "remedies", ("*",)),
+        users=texts(table, "users"),
+        groups=texts(table, "groups"),
+        namespaces=texts(table, "namespaces", ("*",)),
+        remedies=texts(table, "remedies", ("*",)),
         risks=risks,
     )
 
 
 def _person(table: Table) -> Person:
-    _known(table, "user", "channel", "kubernetes_user", "kubernetes_groups", "groups")
+    known(table, "user", "channel", "kubernetes_user", "kubernetes_groups", "groups")
     return Person(
         user=str(table["user"]),
         channel=str(table.get("channel", "*")),
         kubernetes_user=str(table["kubernetes_user"]),
-        kubernetes_groups=_texts(table, "kubernetes_groups"),
-        groups=_texts(table, "groups"),
+        kubernetes_groups=texts(table, "kubernetes_groups"),
+        groups=texts(table, "groups"),
     )
 
 
 def _freeze(table: Table) -> Freeze:
-    _known(table, "name", "namespaces", "start", "end", "days", "opens", "closes")
-    days = _texts(table, "days")
+    known(table, "name", "namespaces", "start", "end", "days", "opens", "closes")
+    days = texts(table, "days")
     unknown = [one for one in days if one not in DAYS]
     if unknown:
         raise ValueError(f"{unknown[0]} is no day: {', '.join(DAYS)}")
     found = Freeze(
         name=str(table["name"]),
-        namespaces=_texts(table, "namespaces", ("*",)),
+        namespaces=texts(table, "namespaces", ("*",)),
         start=_moment(table, "start"),
         end=_moment(table, "end"),
         days=days,
@@ -106,8 +107,8 @@ def _freeze(table: Table) -> Freeze:
 
 
 def _hours(table: Table) -> HoursRule:
-    _known(table, "namespaces", "days", "opens", "closes", "zone")
-    days = _texts(table, "days")
+    known(table, "namespaces", "days", "opens", "closes", "zone")
+    days = texts(table, "days")
     unknown = [one for one in days if one not in DAYS]
     if unknown:
         raise ValueError(f"{unknown[0]} is no day: {', '.join(DAYS)}")
@@ -120,7 +121,7 @@ def _hours(table: Table) -> HoursRule:
     if opens is None or closes is None or opens >= closes:
         raise ValueError("opens and closes must be times of one day, in this order")
     return HoursRule(
-        namespaces=_texts(table, "namespaces", ("*",)),
+        namespaces=texts(table, "namespaces", ("*",)),
         days=days,
         opens=opens,
         closes=closes,
@@ -128,13 +129,15 @@ def _hours(table: Table) -> HoursRule:
     )
 
 
-def _known(table: Table, *names: str) -> None:
+def known(table: Table, *names: str) -> None:
+    """Raise ValueError for a name that no such table has."""
     unknown = [one for one in table if one not in names]
     if unknown:
         raise ValueError(f"{unknown[0]} is none of {', '.join(names)}")
 
 
-def _texts(table: Table, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+def texts(table: Table, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return a list of texts."""
     found = table.get(name, default)
     if isinstance(found, str) or not all(isinstance(one, str) for one in found):
         raise ValueError(f"{name} must be a list of texts")
