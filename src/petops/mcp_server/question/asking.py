@@ -16,6 +16,7 @@ from petops.mcp_server.question.vocabulary import KIND_LEMMAS
 DEFAULT_TOP: Final = 5
 EVERY: Final = 0  # of a ranking
 MOST_RANKED: Final = 100
+_ANSWERED: Final = ("request", "rps", "response", "error", "traffic")  # what has a status code
 _AGGREGATES: Final[Sequence[tuple[tuple[str, ...], str]]] = (
     (("average",), "avg"),
     (("maximum", "most"), "max"),
@@ -56,6 +57,8 @@ def kinds_asked(sentence: Sentence) -> tuple[str, ...]:
     lemmas = "|".join(sorted(KIND_LEMMAS | {"code"}))
     explicit = re.findall(rf" per (?:\w+ )??({lemmas})(?= )", sentence.row)
     explicit += re.findall(rf" per (?:{lemmas}) (?:and |per )?({lemmas})(?= )", sentence.row)
+    if not explicit and " per status " in sentence.row and sentence.has(*_ANSWERED):
+        explicit = ["code"]
     if explicit:
         return tuple(dict.fromkeys(explicit))
     asked = re.findall(rf" which ({lemmas})(?= )", sentence.row)
@@ -153,5 +156,5 @@ def aggregate_of(sentence: Sentence, measure: Measure, top: int | None) -> str:
 
 def is_explicit(sentence: Sentence) -> bool:
     """Say whether the sentence says by what to tell apart, and does not just speak of it."""
-    lemmas = "|".join(sorted(KIND_LEMMAS | {"code"}))
+    lemmas = "|".join(sorted(KIND_LEMMAS | {"code", "status"}))
     return sentence.matches(rf" (?:per|which)(?: \w+)? (?:{lemmas}) ")

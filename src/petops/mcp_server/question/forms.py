@@ -253,6 +253,12 @@ def _bounded(meaning: Meaning, quantity: Quantity, result: Written) -> Written:
         and not sentence.matches(r" (?:many|list|total) (?:restart|oom|evict)")
     ):
         return replace(result, promql=f"{closed(result.promql)} > 0", may_be_empty=True)
+    lacks = meaning.measure is Measure.REPLICAS and (
+        sentence.has("unavailable")
+        or (sentence.has("desired") and sentence.has("below", "less", "not"))
+    )
+    if lacks and about_some and not (meaning.entities or sentence.has("many", "much")):
+        return replace(result, promql=f"{closed(result.promql)} > 0", may_be_empty=True)
     return result
 
 

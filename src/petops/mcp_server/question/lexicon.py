@@ -35,7 +35,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "growth": (
         "grow growing grows grew grown growth leak leaks leaking leaked climb climbs "
         "climbing rise rises rising rose increase increases increasing increased slope "
-        "swelling"
+        "swelling gain gains gaining gained inflate balloon"
     ),
     "shrink": "shrink shrinking decreasing decrease decreased decreases falling drop dropping",
     "throttle": "throttle throttled throttling throttles throttlings",
@@ -91,7 +91,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "worst": "worst",
     "most": (
         "most highest largest biggest greatest heaviest hungriest hottest busiest top "
-        "busier heavy heavier greediest"
+        "busier heavy heavier greediest hot"
     ),
     "bottom": "bottom quietest lightest best lowest smallest least fewest",
     "closest": "closest nearest",
@@ -172,7 +172,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "atleast": "atleast >=",
     "atmost": "atmost <=",
     "below": "below under beneath <",
-    "more": "more greater higher larger bigger longer heavier",
+    "more": "more greater higher larger bigger longer heavier hotter",
     "less": "less fewer lower smaller shorter",
     "equal": "equal equals exactly only just",
     "rank": "rank ranks ranked ranking rankings sort sorted order ordered",
@@ -227,45 +227,62 @@ MEANINGS: Final[Mapping[str, str]] = {
 HARMLESS: Final = """
 period periods hard heavily badly severely strongly strong weak weakly massively hungry thirsty
 intensive costly expensive chatty a an the this that these those it its itself their them they he
-she his her i me my mine we us our ours you your is are was were be been being am do does did
-doing done has have had having can could may might must please kindly show shows showing give
-gives tell tells display displays print fetch find finds see view look looks looking check checks
-checking detect detects detecting detected identify spot highlight investigate inspect analyse
-analyze scan search report reports reporting provide return returns query ask asking want wants
-need needs like let lets know learn understand wonder wondering curious what whats where how hows
-if whether then so too also really actually basically exactly about around roughly approximately
-approx some something someone anything anyone anybody nothing none several various different own
-same other others another as such than right present moment today latest recent recently lately
-still yet already ever never always often usually far long high low big small large little lot
-lots bit quite very pretty so-called level levels value values metric metrics measure measured
-measurement measurements figure figures statistic statistics stats stat data datapoint datapoints
-point points info information detail details result results overview summary summarize summarise
-quick current currently seen observed recorded reported experienced experiencing experience
-encountered happen happens happened happening occur occurs occurred occurring going go goes went
-come comes coming came stay stays keep keeps kept stand stands stood make makes made making put
-puts hi hello hey thanks thank thx cheers pls plz ok okay well yes good morning afternoon evening
-dear team mate guys folks within inside through throughout during while between via onto upon off
-up both either neither one ones once twice called named labelled labeled name known belonging
-belong belongs related associated corresponding respective deployed hosted scheduled located
-living lives live sitting sits placed terms term regard regarding respect concerning wise
-according kubernetes k8s eks aws amazon prometheus promql cadvisor take takes taking took needed
-spend spends spent spending but however though although descending ascending desc asc actual real
-amount amounts quantity kind type types part parts instead rather develop develops developed
-developing move moves moved moving vary varies varied varying perform performs performed
-performing performance behaviour behavior work works worked working operate operates produce
-produces produced producing generate generates generated generating deal deals reside resides
-sustain sustained maintain maintained allocate allocates allocated allocating assign assigned
-demand demands demanding require requires required requiring draw draws drawing pull pulls push
-pushes absorb claim carry carries carrying hold holds holding held accept accepts accepted achieve
-achieved attain obtained obtain question questions answer assume suppose guess think believe say
-says said bring brings happier sad nice great greatness worth worry worried worrying concerned
-situation picture glance completely entirely mostly mainly largely partly generally normally
-typically regularly immediately instantly rapidly steadily gradually suddenly slowly brief briefly
-shortly momentarily tonight overnight daytime hourly daily weekly minutely pair pairs couple set
-sets bunch member members piece pieces item items entry entries object objects side sides
-end-to-end front back upstream downstream sample samples able visible noticeable significant
-significantly notable notably considerable considerably start starting started end ending ended
-begin beginning began consistently constantly continuously permanently temporarily full fully
-simply simple basic http https rest grpc client clients user users customer customers isn don
-doesn didn
+she his her i me my mine we us our ours you your is are was were be been being am do does did doing
+done has have had having can could may might must please kindly show shows showing give gives tell
+tells display displays print fetch find finds see view look looks looking check checks checking
+detect detects detecting detected identify spot highlight investigate inspect analyse analyze scan
+search report reports reporting provide return returns query ask asking want wants need needs like
+let lets know learn understand wonder wondering curious what whats where how hows if whether then
+so too also really actually basically exactly about around roughly approximately approx some
+something someone anything anyone anybody nothing none several various different own same other
+others another as such than right present moment today latest recent recently lately still yet
+already ever never always often usually far long high low big small large little lot lots bit quite
+very pretty so-called level levels value values metric metrics measure measured measurement
+measurements figure figures statistic statistics stats stat data datapoint datapoints point points
+info information detail details result results overview summary summarize summarise quick current
+currently seen observed recorded reported experienced experiencing experience encountered happen
+happens happened happening occur occurs occurred occurring going go goes went come comes coming
+came stay stays keep keeps kept stand stands stood make makes made making put puts hi hello hey
+thanks thank thx cheers pls plz ok okay well yes good morning afternoon evening dear team mate guys
+folks within inside through throughout during while between via onto upon off up both either
+neither one ones once twice called named labelled labeled name known belonging belong belongs
+related associated corresponding respective deployed hosted scheduled located living lives live
+sitting sits placed terms term regard regarding respect concerning wise according kubernetes k8s
+eks aws amazon prometheus promql cadvisor take takes taking took needed spend spends spent spending
+but however though although descending ascending desc asc actual real amount amounts quantity kind
+type types part parts instead rather develop develops developed developing move moves moved moving
+vary varies varied varying perform performs performed performing performance behaviour behavior
+work works worked working operate operates produce produces produced producing generate generates
+generated generating deal deals reside resides sustain sustained maintain maintained allocate
+allocates allocated allocating assign assigned demand demands demanding require requires required
+requiring draw draws drawing pull pulls push pushes absorb claim carry carries carrying hold holds
+holding held accept accepts accepted achieve achieved attain obtained obtain question questions
+answer assume suppose guess think believe say says said bring brings happier sad nice great
+greatness worth worry worried worrying concerned situation picture glance completely entirely
+mostly mainly largely partly generally normally typically regularly immediately instantly rapidly
+steadily gradually suddenly slowly brief briefly shortly momentarily tonight overnight daytime
+hourly daily weekly minutely pair pairs couple set sets bunch member members piece pieces item
+items entry entries object objects side sides end-to-end front back upstream downstream sample
+samples able visible noticeable significant significantly notable notably considerable considerably
+start starting started end ending ended begin beginning began consistently constantly continuously
+permanently temporarily full fully simply simple basic http https rest grpc client clients user
+users customer customers isn don doesn didn absolute accurate add additional adjust aim allow
+alright announce anyway apart appear aside aware away basis become bother calculate care case
+certain choose collect concise confirm consider consist contain continue contribute convert correct
+count cover crunch decent decide deliver depend describe determine difficult discover dominate easy
+effect else enjoy enough ensure especially essential even eventual evident examine example excess
+exhibit explore extra extreme face fact familiar feel filter final fine finish focus follow force
+frequent fresh gauge glad grab handy hence here hope huge idea imagine important impressive include
+indicate initial inform interest intend involve join judge lack lean leave listen lose loud lower
+main manage meanwhile mention mind miss moderate natural necessary nobody normal note notice
+obvious offer open opposite ordinary particular pass pay peek people perhaps pick plain plan play
+plenty possible potential precise prefer prepare presumable primary probable proceed proper prove
+purpose quiet raise range rare raw reading realise recall reckon refer reflect regular relate rely
+remark remember remind render represent reveal review rough save seek seem select separate serious
+settle severe shape similar single skip slight smooth solid somewhat soon sound specific spread
+squeeze stable stall steady stick straight stretch strike struggle sudden suffer sufficient suggest
+suit sure suspect sweat tally tend terrible thus tiny together tough toward towards track treat
+tremendous trigger true try turn typical ultimate unlike update usual vast wait warm warn watch
+weigh wide wild wish witness yield bigger healthy-looking ongoing anywhere gimme lemme wanna gotta
+overly plainly sake respectively visualise visualize
 """

@@ -213,6 +213,8 @@ def meaning_on_nodes(meaning: Meaning) -> bool:
         return False
     if any(one.kind not in {"node"} for one in meaning.entities):
         return False
+    if meaning.top is not None and len(meaning.entities) == 1 and not sentence.has("node"):
+        return False  # on one node, only what runs there can be ranked
     return (
         "node" in meaning.by
         or sentence.has("node")

@@ -18,7 +18,7 @@ from petops.mcp_server.question.entities import (
     resolve,
     resolve_whole,
 )
-from petops.mcp_server.question.vocabulary import KIND_LEMMAS, corrected, meaning
+from petops.mcp_server.question.vocabulary import KIND_LEMMAS, corrected, inflected, meaning
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)([a-z%]*)")
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100|999)")
@@ -211,9 +211,10 @@ class Reader:
     def _unknown(self, at: int, word: str, kind: str | None) -> str:
         found = resolve_whole(self._words[at], kind, self._catalogue)
         if found is None and kind is None and "-" not in word:
-            better = corrected(word)
-            if better is not None:
+            better = inflected(word)
+            if better is None and (better := corrected(word)):
                 self.sentence.notes.append(f"{word!r} read as {better!r}")
+            if better is not None:
                 return meaning(better) or ""
         found = found or resolve(self._words[at], kind, self._catalogue)
         if isinstance(found, Entity):
@@ -231,10 +232,19 @@ class Reader:
                 continue
             name = self._catalogue.squashed.get(squash("".join(words)))
             entity = exact(name, kind, self._catalogue) if name else None
+            if entity is None:
+                entity = self._joined_misspelt(words, kind)
             if entity is not None:
                 self._skip = count - 1
                 return self._entity(at, entity)
         return None
+
+    def _joined_misspelt(self, words: Sequence[str], kind: str | None) -> Entity | None:
+        """Return the one name that was written as several words, with a typing error."""
+        if any(meaning(word) is not None or word in self._catalogue.kinds_of for word in words):
+            return None
+        near = self._catalogue.spelling.near("-".join(words))
+        return exact(near[0], kind, self._catalogue) if len(near) == 1 else None
 
     def _entity(self, at: int, entity: Entity) -> str:
         """Take a name, and the word for its kind beside it; `its pods` stay a subject."""

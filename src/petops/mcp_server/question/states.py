@@ -70,8 +70,8 @@ def replicas(meaning: Meaning, selection: Selection) -> Quantity:
     """Return the replicas of Deployments: available ones, unless others are named."""
     has = meaning.sentence.has
     metrics = selection.catalogue
-    compared = (
-        has("compare", "below", "less") and has("desired") and has("available", "ready", "current")
+    compared = has("desired") and (
+        has("below", "less") or (has("compare") and has("available", "ready", "current"))
     )
     missing = has("unavailable") and not metrics.first(_REPLICAS["unavailable"])
     kinds = [

@@ -140,7 +140,10 @@ def _plain_window(times: Times, match: Match[str], now: datetime) -> Times | Non
 
 
 def _bare(times: Times, match: Match[str], now: datetime) -> Times | None:
-    """Take a duration that stands alone, where nothing is compared with it."""
+    """Take a duration that stands alone, where nothing is compared with it: `404s` are answers."""
+    answers = re.fullmatch(r"([45]\d\d)s", match[1])
+    if answers and int(answers[1]) % 60:
+        return None
     if times != Times() or _COMPARING.search(match.string[: match.start()]):
         return None
     return _window(times, match, now)
@@ -178,11 +181,32 @@ def _day(times: Times, match: Match[str], now: datetime) -> Times | None:
     return replace(times, window=today) if today else None
 
 
+def _calendar(times: Times, match: Match[str], now: datetime) -> Times:
+    """Take `last week`: the one before this; `the last week` are seven days."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if match[1] == "week":
+        end = midnight - timedelta(days=now.weekday())
+        start = end - timedelta(days=_WEEK_DAYS)
+    else:
+        end = midnight.replace(day=1)
+        start = (end - timedelta(days=1)).replace(day=1)
+    until = (now - end).total_seconds()
+    return replace(times, window=(end - start).total_seconds(), until=until)
+
+
 def _date(times: Times, match: Match[str], now: datetime) -> Times:
     start = datetime.fromisoformat(match[1]).replace(tzinfo=UTC)
     end = min(start + timedelta(days=1), now)
     until = (now - end).total_seconds()
     return replace(times, window=(end - start).total_seconds(), until=until)
+
+
+def _year(times: Times, match: Match[str], now: datetime) -> Times:
+    start = datetime(int(match[1]), 1, 1, tzinfo=UTC)
+    until = (now - datetime(int(match[1]) + 1, 1, 1, tzinfo=UTC)).total_seconds()
+    return replace(
+        times, window=(now - start).total_seconds() - max(0.0, until), until=max(0.0, until)
+    )
 
 
 def _ahead(times: Times, match: Match[str], _: datetime) -> Times:
@@ -239,6 +263,10 @@ _PATTERNS: tuple[tuple[Pattern[str], _Take], ...] = tuple(
         (rf"since ({_HOUR})", _since),
         (rf"since ({DURATION} ago|yesterday|today|this morning|last week)", _since_long),
         (
+            r"(?<!the )(?<!over )(?<!in )(?<!during )(?<!time )(?<!than )last (week|month)",
+            _calendar,
+        ),
+        (
             (
                 r"(?:(?:over|in|during|for|within|from|of|across|throughout)(?: all)? )?"
                 rf"(?:the |this )?{_LAST} {_LONG}(?: or so)?"
@@ -258,6 +286,7 @@ _PATTERNS: tuple[tuple[Pattern[str], _Take], ...] = tuple(
         (rf"in (?:about |around )?({DURATION})(?:' time)?|(tomorrow)", _ahead),
         (r"(?:on |of |for )?(yesterday|today|this morning|last night)", _day),
         (r"(?:on |of |for )?(\d{4}-\d\d-\d\d)", _date),
+        (r"(?:in|during|of) ((?:19|20)\d\d)", _year),
         (rf"(?:over|during|for|within|of|across)(?: the| an?)? {_LONG}", _plain_window),
         (rf"((?:\d+[wdhms])+|\d+(?:\.\d+)? ?{UNIT})", _bare),
     )

@@ -40,7 +40,7 @@ _GENERAL_OF_NODES: Final = (Measure.MEMORY, Measure.CPU, Measure.DISK_IO)
 HISTORY_SECONDS: Final = 3 * 3600.0
 MOST_POINTS: Final = 240
 _STEPS: Final = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
-_CODE: Final = re.compile(r"[{}\[\];`\\$|^]|\w\(|--|=\s*[\"']")
+_CODE: Final = re.compile(r"[{}\[\];`\\$|^*]|\w\(|--|=\s*[\"']")
 _ORDER: Final = re.compile(
     r"(?:please |can you |could you |pls |kindly |just |now )*"
     r"(?:restart|scale|kill|evict|run|start|set|reboot) "

@@ -24,10 +24,18 @@ KIND_LEMMAS: Final = frozenset(
 
 # Several words that mean one thing, before the words are looked at one by one.
 _PHRASES: Final = tuple(
-    (re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])"), put)
+    (re.compile(rf"(?<![\w-])(?:{pattern})(?:(?![\w-])|(?<= ))"), put)
     for pattern, put in (
         (r"horizontal pod autoscalers?", "hpa"),
         (r"working sets?", "workingset"),
+        (r"page[- ]?cache(?: memory)?", "cached"),
+        (r"resident sets?(?: size)?", "rss"),
+        (
+            r"(\d{1,2}(?:\.\d+)?)(?:st|nd|rd|th)[- ](?:pctl?|percent|%|percentile|quantile)s?",
+            r"p\1",
+        ),
+        (r"(?:p|q|tp|pct|pctl)[- ]?(\d{2}(?:\.\d+)?)(?:th)?|(\d{2}) ?%?[- ]?ile", r"p\1\2"),
+        (r"0?\.(\d{2,3})(?:th|[- ])? ?(?:quantile|percentile)", r"p\1"),
         (r"(?:out[- ]of[- ]memory|oom)[- ]kill(?:s|ed|ings?)?", "oom"),
         (r"crash[- ]?loop(?:ing|s|ed)?(?: ?back ?off)?", "crash"),
         (r"(?:run(?:s|ning)?|be|go(?:es|ing)?|ran) out of memory", "runout memory"),
@@ -54,6 +62,11 @@ _PHRASES: Final = tuple(
         (r"not (?:yet )?ready", "notready"),
         (r"not (?:currently )?running", "notrunning"),
         (r"(?:not )?being (?=throttled)", ""),
+        (r"how (?:far|close|near) (?:away )?(?=.* (?:from|off|below|under|away) )", "headroom"),
+        (r"(?:go|goes|gone|going|went|shot|creep|creeps|crept|creeping) up", "growth"),
+        (r"(?:go|goes|gone|going|went|come|comes|came|coming) down", "shrink"),
+        (r"(memory|disk|pid|network)pressure", r"\1 pressure"),
+        (r"(?<=restart |request )counts?|(?<=restarts |requests )counts?", "much"),
         (r"number of|count of|the count|total number of|no\. of", "many"),
         (r"how many times|how often", "often"),
         (r"how many", "many"),
@@ -70,6 +83,10 @@ _PHRASES: Final = tuple(
         (r"at (?:its|their|the) (?:max(?:imum)?|limit|ceiling)(?: replicas?| size)?", "atmax"),
         (r"at max(?:imum)?(?: replicas?)?|scaled to the max", "atmax"),
         (r"percent of|% of", "% of"),
+        (
+            r"what (?:is |are |was )?(?:all )?(?=(?:eat|us|consum|hog|burn|occupy|tak|chew)ing\b)",
+            "which most",
+        ),
         (r"(?:per|a|each|every) sec(?:ond)?|/ ?s(?:ec(?:ond)?)?", "persecond"),
         (r"(?:per|a|each|every) min(?:ute)?|/ ?min(?:ute)?", "perminute"),
         (r"(?:per|an|each|every) h(?:ou)?r", "perhour"),
@@ -82,6 +99,21 @@ _PHRASES: Final = tuple(
         (r"(?:for|of|by) all|across all|over all|across the|for the whole|for every", "across all"),
     )
 )  # fmt: skip
+_SHORTEST_STEM: Final = 3
+_SUFFIXES: Final = (
+    ("ies", ("y",)),
+    ("ied", ("y",)),
+    ("iest", ("y",)),
+    ("ier", ("y",)),
+    ("ily", ("y",)),
+    ("es", ("", "e")),
+    ("s", ("",)),
+    ("ed", ("", "e")),
+    ("ing", ("", "e")),
+    ("est", ("", "e")),
+    ("er", ("", "e")),
+    ("ly", ("", "le")),
+)
 _MARKS: Final = frozenset(
     {"runout", "notrunning", "atmax", "persecond", "perminute", "perhour", "often", "risk"}
 )
@@ -101,11 +133,38 @@ def meaning(word: str) -> str | None:
     return word if word in _MARKS else LEMMAS.get(word)
 
 
+def inflected(word: str) -> str | None:
+    """Return the known word of which this is another form: `returned`, `hotter`, `busily`."""
+    for suffix, ends in _SUFFIXES:
+        stem = word.removesuffix(suffix)
+        if stem == word or len(stem) < _SHORTEST_STEM:
+            continue
+        doubled = (stem[:-1],) if stem[-1] == stem[-2] else ()
+        for known in (*(f"{stem}{end}" for end in ends), *doubled):
+            if LEMMAS.get(known, "pod") not in KIND_LEMMAS:
+                return known
+    return None
+
+
 def corrected(word: str) -> str | None:
-    """Return the one known word that a mistyped one can be."""
-    near = _spelling().near(word)
-    lemmas = {LEMMAS[one] for one in near}
-    return near[0] if len(lemmas) == 1 else None
+    """Return the one known word that a mistyped one can be; one that means something goes first."""
+    near = _spelling().near(word) or _with_a_letter_more().get(word, ())
+    telling = {LEMMAS[one]: one for one in near if LEMMAS[one]}
+    if not telling:
+        return near[0] if near else None
+    return next(iter(telling.values())) if len(telling) == 1 else None
+
+
+@cache
+def _with_a_letter_more() -> Mapping[str, tuple[str, ...]]:
+    """Return by words of four letters those of five, which mean something, that they may be."""
+    found: dict[str, tuple[str, ...]] = {}
+    for word in LEMMAS:
+        if len(word) == 5 and LEMMAS[word]:
+            for at in range(len(word)):
+                short = word[:at] + word[at + 1 :]
+                found[short] = (*found.get(short, ()), word)
+    return found
 
 
 @cache
