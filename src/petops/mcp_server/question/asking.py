@@ -77,6 +77,8 @@ def ranking_of(
     number = _number_ranked(sentence) if lowest or highest else None
     if number is not None:
         return number, lowest
+    if has("rank") and by:
+        return EVERY, lowest
     if not (lowest or highest):
         whole = has("rank") or (form is Form.GROWTH and not has("per", "many"))
         return (EVERY if whole and by else None), False
@@ -99,7 +101,9 @@ def _direction(sentence: Sentence, measure: Measure, form: Form) -> tuple[bool, 
     if has("worst"):
         lowest = lowest or measure is Measure.SUCCESS or form is Form.HEADROOM
         highest = not lowest
-    if measure is Measure.LATENCY and has("fast"):
+    if has("ascending"):
+        return True, True
+    if measure is Measure.LATENCY and has("fast") and not sentence.matches(r" slow .*fast "):
         return not has("bottom"), True
     if has("slow") and not has("over"):
         return lowest and measure is not Measure.LATENCY, True
@@ -149,9 +153,9 @@ def aggregate_of(sentence: Sentence, measure: Measure, top: int | None) -> str:
     rows = _AGGREGATES
     if measure is Measure.HPA:
         rows = tuple(row for row in rows if row[1] not in {"max", "min"})
-    found = next((function for lemmas, function in rows if sentence.has(*lemmas)), "")
-    # The percentile of a latency is the measure itself.
-    return "" if found == "quantile" and measure is Measure.LATENCY else found
+    if measure is Measure.LATENCY:  # its percentile is the measure itself
+        rows = tuple(row for row in rows if row[1] != "quantile")
+    return next((function for lemmas, function in rows if sentence.has(*lemmas)), "")
 
 
 def is_explicit(sentence: Sentence) -> bool:

@@ -13,6 +13,7 @@ _NUMBERS = {
     "fifteen": 15.0, "twenty": 20.0, "thirty": 30.0, "forty-five": 45.0, "sixty": 60.0,
     "ninety": 90.0, "half": 0.5, "half a": 0.5, "half an": 0.5, "a half": 0.5, "quarter": 0.25,
     "quarter of an": 0.25, "a quarter of an": 0.25, "three quarters of an": 0.75,
+    "one and a half": 1.5, "two and a half": 2.5, "three and a half": 3.5,
     "couple": 2.0, "couple of": 2.0, "a couple of": 2.0, "few": 5.0, "a few": 5.0, "several": 5.0,
 }  # fmt: skip
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}

@@ -25,7 +25,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "milli": "millicore millicores mcpu milli-cores",
     "share": (
         "share fraction percent percentage percentages pct proportion portion ratio "
-        "ratios relative relation %"
+        "ratios relative relation % saturated saturation saturate"
     ),
     "headroom": (
         "headroom slack spare leftover left remaining remain remains room margin unallocated"
@@ -75,7 +75,8 @@ MEANINGS: Final[Mapping[str, str]] = {
         "erring unsuccessful"
     ),
     "success": (
-        "success successful successes successfully succeed succeeded succeeding ok healthy-ratio"
+        "success successful successes successfully succeed succeeded succeeding ok healthy-ratio "
+        "reliable reliability"
     ),
     "latency": "latency latencies delay delays lag duration durations responsiveness rtt",
     "response": "response responses respond responds responding reply replies",
@@ -196,7 +197,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     ),
     "now": "now",
     "ago": "ago earlier previously prior",
-    "not": "not no isnt isn't aren't arent without non",
+    "ascending": "ascending asc",
+    "not": "not cannot no isnt isn't aren't arent without non",
     "max-out": "maxed",
     "for": "for of on at from to with",
     "and": "and or plus",
@@ -283,6 +285,6 @@ settle severe shape similar single skip slight smooth solid somewhat soon sound 
 squeeze stable stall steady stick straight stretch strike struggle sudden suffer sufficient suggest
 suit sure suspect sweat tally tend terrible thus tiny together tough toward towards track treat
 tremendous trigger true try turn typical ultimate unlike update usual vast wait warm warn watch
-weigh wide wild wish witness yield bigger healthy-looking ongoing anywhere gimme lemme wanna gotta
+weigh wide wild wish witness yield bigger healthy-looking ongoing anywhere further gimme lemme wanna gotta
 overly plainly sake respectively visualise visualize
 """

@@ -35,7 +35,8 @@ def form_of(sentence: Sentence, times: Times, measure: Measure) -> Form:
         return Form.ANOMALY if sentence.has("anomaly") else Form.FORECAST
     has_limits = measure in {Measure.MEMORY, Measure.CPU}
     if has_limits and sentence.has("oom"):
-        return Form.RUN_OUT
+        left = sentence.has("headroom") and sentence.has("memory")
+        return Form.HEADROOM if left and not sentence.has("time", "when") else Form.RUN_OUT
     rows = (*_FORMS, *(_FORMS_OF_LIMITS if has_limits else ()))
     return next((form for fits, form in rows if fits(sentence)), Form.VALUE)
 
@@ -220,6 +221,7 @@ _MEASURES: Final[Sequence[tuple[_Fits, Measure]]] = (
         Measure.COUNT,
     ),
     (_is_bare_list, Measure.COUNT),
+    (_any("pending", "notrunning"), Measure.COUNT),
     (
         lambda s: bool(s.entities) and s.has("running", "notrunning", "pending", "failed"),
         Measure.COUNT,

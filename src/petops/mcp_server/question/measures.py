@@ -82,7 +82,7 @@ def network(meaning: Meaning, selection: Selection) -> Quantity:
     if has("error", "failed"):
         raise UnanswerableError("errors of the network are not among what is known here")
     into = has("receive") or meaning.sentence.matches(
-        r"(?:network|traffic|bytes) (?:usage |rate )?in "
+        r"(?:network|traffic|bytes) (?:usage |rate |rps )?in "
     )
     out = has("transmit", "out")
     on_node = meaning_on_nodes(meaning) and selection.catalogue.first(

@@ -32,6 +32,7 @@ _COMPARED = re.compile(
 )
 _COMPARING = re.compile(r"(?:than|over|above|below|under|exceed\w*|least|most|beyond|[<>]=?) *$")
 _WEEK_DAYS = 7
+_SHORTEST_WINDOW = 5.0  # what is shorter bounds a latency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,7 @@ def _plain_window(times: Times, match: Match[str], now: datetime) -> Times | Non
     """Take `over 5 minutes`; `over 2 s` is a threshold, and `over 100m` one of a processor."""
     if match[0].startswith("over"):
         of_a_processor = re.search(r"\dm$", match[0]) and re.search("cpu|core", match.string)
-        if of_a_processor or re.search(r"\d ?s", match[0]):
+        if of_a_processor or length_of(match[1]) < _SHORTEST_WINDOW:
             return None
     return _window(times, match, now)
 
@@ -154,7 +155,8 @@ def _versus(times: Times, match: Match[str], now: datetime) -> Times | None:
     text = match[1]
     if text == "yesterday":
         return replace(times, earlier=DAY_SECONDS)
-    if text[0].isdigit():
+    bare = not re.match(rf"(?:the )?{_LAST}\b", text)
+    if text[0].isdigit() or (bare and match[0].startswith("than")):
         return None
     return replace(times, earlier=length_of(match[2]))
 
@@ -170,6 +172,8 @@ def _at(times: Times, match: Match[str], now: datetime) -> Times:
 def _day(times: Times, match: Match[str], now: datetime) -> Times | None:
     today = clock_seconds_ago("midnight", now)
     word = match[1]
+    if times.window is not None or times.ago is not None:  # by the clock: `yesterday at 10:00`
+        return _on_day(times, word)
     if word == "yesterday":
         return replace(times, window=DAY_SECONDS, until=today)
     if word == "this morning":
@@ -179,6 +183,17 @@ def _day(times: Times, match: Match[str], now: datetime) -> Times | None:
     if word == "last night":
         return replace(times, window=DAY_SECONDS / 4, until=max(0.0, today - DAY_SECONDS / 4))
     return replace(times, window=today) if today else None
+
+
+def _on_day(times: Times, word: str) -> Times | None:
+    """Return times by the clock, on the day that is named."""
+    if word in {"today", "this morning"}:
+        return times
+    if word != "yesterday":
+        return None
+    if times.ago is not None:
+        return replace(times, ago=times.ago + DAY_SECONDS)
+    return replace(times, until=times.until + DAY_SECONDS)
 
 
 def _calendar(times: Times, match: Match[str], now: datetime) -> Times:

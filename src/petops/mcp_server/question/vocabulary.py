@@ -26,6 +26,19 @@ KIND_LEMMAS: Final = frozenset(
 _PHRASES: Final = tuple(
     (re.compile(rf"(?<![\w-])(?:{pattern})(?:(?![\w-])|(?<= ))"), put)
     for pattern, put in (
+        (r"(?:over|above|more than) half a second", "over 500 ms"),
+        (r"half a second", "500 ms"),
+        (r"(?:a )?quarter of a second", "250 ms"),
+        (r"(?:(?<=over )|(?<=than )|(?<=least ))(?:a|one) (second|minute)", r"1 \1"),
+        (r"three quarters (?=of |its |their |the )", "75% "),
+        (r"two thirds (?=of |its |their |the )", "66.667% "),
+        (r"(?:a |one )?half (?=of |its |their |the )", "50% "),
+        (r"(?:a |one )third (?=of |its |their |the )", "33.333% "),
+        (r"(?:a |one )quarter (?=of |its |their |the )", "25% "),
+        (r"hog(?:s|ging)?|devour(?:s|ing)?|gobbl(?:es|ing)", "usage most"),
+        (r"break(?:s|ing)? (?:down|up)|break", "per"),
+        (r"(?:can ?not|unable to|no longer) (?:scale|add|grow)(?: out| up)?", "atmax"),
+        (r"hits (?=on |to |at |for |per )", "request "),
         (r"horizontal pod autoscalers?", "hpa"),
         (r"working sets?", "workingset"),
         (r"page[- ]?cache(?: memory)?", "cached"),
@@ -67,7 +80,8 @@ _PHRASES: Final = tuple(
         (r"(?:go|goes|gone|going|went|come|comes|came|coming) down", "shrink"),
         (r"(memory|disk|pid|network)pressure", r"\1 pressure"),
         (r"(?<=restart |request )counts?|(?<=restarts |requests )counts?", "much"),
-        (r"number of|count of|the count|total number of|no\. of", "many"),
+        (r"total number of", "total many"),
+        (r"number of|count of|the count|no\. of", "many"),
         (r"how many times|how often", "often"),
         (r"how many", "many"),
         (r"(?:is|are) going to|gonna", "will"),
@@ -149,6 +163,8 @@ def inflected(word: str) -> str | None:
 def corrected(word: str) -> str | None:
     """Return the one known word that a mistyped one can be; one that means something goes first."""
     near = _spelling().near(word) or _with_a_letter_more().get(word, ())
+    # A first letter is hardly ever mistyped; it may change places with the second.
+    near = tuple(one for one in near if one[0] == word[0] or sorted(one[:2]) == sorted(word[:2]))
     telling = {LEMMAS[one]: one for one in near if LEMMAS[one]}
     if not telling:
         return near[0] if near else None

@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 
 _WORD = re.compile(r"[^\W_](?:[\w.:/-]*[\w%])?%?|[<>]=?|%", re.UNICODE)
 _POSSESSIVE = re.compile(r"['\u2019](?:s|d|m|re|ve|ll)\b", re.IGNORECASE)
+_SHORT_NEGATIONS = (
+    (re.compile(r"\bcan['\u2019]t\b", re.IGNORECASE), "cannot"),
+    (re.compile(r"\bwon['\u2019]t\b", re.IGNORECASE), "will not"),
+)
 _NEGATION = re.compile(r"n['\u2019]t\b", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 _SHORTEST_WITH_ONE_ERROR = 5
@@ -23,6 +27,8 @@ def plain(question: str) -> str:
     """Return the question without control characters, in one normal form."""
     text = unicodedata.normalize("NFKC", question)
     text = "".join(one if one.isprintable() else " " for one in text)
+    for pattern, put in _SHORT_NEGATIONS:
+        text = pattern.sub(put, text)
     text = _POSSESSIVE.sub(" ", _NEGATION.sub(" not", text))
     return " ".join(text.split())
 
