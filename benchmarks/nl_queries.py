@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""How many questions in words are answered rightly, on two worlds: prints JSON.
+"""How many questions in words are answered rightly, on four worlds: prints JSON.
+
+The questions of `dev` are given; the others are our own. Each of those sets was written whole, with
+its references, before the program saw any of it; `first_sight` is what it scored then, before the
+grammar was taught what it lacked. That is the honest figure for questions not seen before.
 
 By default each world's questions go through one process (`--batch`); with `--single` each starts
 `petops ask` anew, as the shared scorer does by default.
@@ -20,7 +24,15 @@ HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parent
 QUESTIONS: Final = HERE / "nl_queries"
 PETOPS: Final = Path(sys.executable).with_name("petops")
-WORLDS: Final = {"dev": ("world", "dev.jsonl"), "own": ("other_world", "own.jsonl")}
+WORLDS: Final = {
+    "dev": ("world", "dev.jsonl"),
+    "own": ("other_world", "own.jsonl"),
+    "third": ("third_world", "third.jsonl"),
+    "fourth": ("fourth_world", "fourth.jsonl"),
+    "fifth": ("third_world", "fifth.jsonl"),
+    "sixth": ("fourth_world", "sixth.jsonl"),
+}
+FIRST_SIGHT: Final = {"own": 0.94, "third": 0.87, "fourth": 0.87, "fifth": 0.85, "sixth": 0.92}
 BATCH: Final = f"{PETOPS} ask --json --batch --time {{time}} --prometheus-url {{url}}"
 SINGLE: Final = f"{PETOPS} ask --json --time {{time}} --prometheus-url {{url}} -- {{question}}"
 
@@ -54,9 +66,11 @@ def _environment(world: str) -> dict[str, str]:
 
 
 def main() -> int:
-    """Print the figures of both worlds; fail below 0.95 on either."""
+    """Print the figures of each set; fail below 0.95 on any."""
     single = "--single" in sys.argv[1:]
     found = {name: scored(*world, single=single) for name, world in WORLDS.items()}
+    for name, figure in FIRST_SIGHT.items():
+        found[name]["first_sight"] = figure
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
     return 0 if all((one["accuracy"] or 0) >= 0.95 for one in found.values()) else 1  # noqa: PLR2004
 

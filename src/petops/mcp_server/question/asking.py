@@ -17,6 +17,7 @@ DEFAULT_TOP: Final = 5
 EVERY: Final = 0  # of a ranking
 MOST_RANKED: Final = 100
 _ANSWERED: Final = ("request", "rps", "response", "error", "traffic")  # what has a status code
+_WITH_THE_MOST: Final = rf" (?:{'|'.join(sorted(KIND_LEMMAS))}) for (?:maximum|minimum) "
 _AGGREGATES: Final[Sequence[tuple[tuple[str, ...], str]]] = (
     (("average",), "avg"),
     (("maximum", "most"), "max"),
@@ -86,7 +87,8 @@ def ranking_of(
     superlative = has("most", "bottom", "worst", "closest") and not narrow
     comparable = bool(by) or superlative or len(sentence.entities) > 1
     # With a bound, "most" is part of it; "maximum" alone asks for one figure.
-    bounded = has("over", "below") or (has("maximum", "minimum") and not has("which", "most"))
+    which = has("which", "most") or sentence.matches(_WITH_THE_MOST)
+    bounded = has("over", "below") or (has("maximum", "minimum") and not which)
     if not comparable or bounded or (has("many") and not has("which")):
         return None, False
     return (DEFAULT_TOP if has("list", "all") else 1), lowest
@@ -95,7 +97,7 @@ def ranking_of(
 def _direction(sentence: Sentence, measure: Measure, form: Form) -> tuple[bool, bool]:
     """Return whether the lowest are asked for, and whether the highest are."""
     has = sentence.has
-    which = has("which")
+    which = has("which") or sentence.matches(_WITH_THE_MOST)
     lowest = has("bottom") or (has("minimum") and which)
     highest = has("most", "first", "closest") or (has("maximum") and which)
     if has("worst"):

@@ -19,7 +19,7 @@ MEANINGS: Final[Mapping[str, str]] = {
         "usage usages use uses using used utilization utilisation utilizing consumption "
         "consume consumes consumed consuming util utilized utilised burn burns burning "
         "eat eats eating hog hogs hogging occupy occupies occupied footprint consumer "
-        "consumers"
+        "consumers activity activities"
     ),
     "limit": "limit limits limited quota cap ceiling allowance",
     "milli": "millicore millicores mcpu milli-cores",
@@ -285,6 +285,6 @@ settle severe shape similar single skip slight smooth solid somewhat soon sound 
 squeeze stable stall steady stick straight stretch strike struggle sudden suffer sufficient suggest
 suit sure suspect sweat tally tend terrible thus tiny together tough toward towards track treat
 tremendous trigger true try turn typical ultimate unlike update usual vast wait warm warn watch
-weigh wide wild wish witness yield bigger healthy-looking ongoing anywhere further gimme lemme wanna gotta
-overly plainly sake respectively visualise visualize
+weigh wide wild wish witness yield bigger healthy-looking ongoing anywhere further gimme lemme
+wanna gotta overly plainly sake respectively visualise visualize
 """

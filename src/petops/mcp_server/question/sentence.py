@@ -40,6 +40,7 @@ _LONGEST_JOIN = 3
 _BEFORE_NAMES = frozenset({"of", "for", "does", "is", "has", "vs", "versus", "and", "between"})
 _ARTICLES = frozenset({"the", "a", "an", "my", "our", "this", "that"})
 _PRONOUNS = frozenset({"it", "them", "this", "that", "these", "those", "us", "me", "everyone"})
+_OF_ANY_KIND = frozenset({"own", "other", "same", "only", "single", "respective", "whole"})
 _BEFORE_KINDS = frozenset({"by", "per", "each", "every", "which", "all", "what", "any"})
 _PERCENT = frozenset({"%", "percent", "percentage", "percentages", "pct"})
 _SPELLED = {
@@ -160,7 +161,7 @@ class Reader:
 
     def _name(self, at: int, word: str) -> str:
         """Return the item of a word: a name, where the place says so; else a meaning."""
-        kind = self._kind_before(at) or self._kind_after(at)
+        kind = self._kind(at, word)
         known = meaning(word)
         named = self._stands_as_name(at, word)
         if known is None or kind or named or (known == "" and len(word) > 3):
@@ -194,9 +195,13 @@ class Reader:
 
     def _must_be_name(self, at: int, word: str) -> bool:
         """Say whether a word without a meaning ends the question where a name must stand."""
-        if meaning(word) not in {"", "rank"} or word in _PRONOUNS or self._word(at + 1):
+        if meaning(word) not in {"", "rank"} or word in _PRONOUNS:
             return False
-        return self._word_before(at) in {"of", "for"}
+        if not self._word(at + 1):
+            return self._word_before(at) in {"of", "for"}
+        of_a_kind = self._lemma(at + 1) in KIND_LEMMAS and not self._is_subject(at + 1)
+        alone = not self._word(at + 2) or meaning(self._word(at + 2)) is not None
+        return of_a_kind and alone and self._word(at - 1) == "the" and word not in _OF_ANY_KIND
 
     def _word(self, at: int) -> str:
         return self._lower[at] if 0 <= at < len(self._lower) else ""
@@ -248,7 +253,7 @@ class Reader:
 
     def _entity(self, at: int, entity: Entity) -> str:
         """Take a name, and the word for its kind beside it; `its pods` stay a subject."""
-        if self._items and self._items[-1] in KIND_LEMMAS and self._kind_before(at):
+        if self._items and self._items[-1] == self._kind(at, self._lower[at]):
             self._items.pop()
         after = at + 1 + self._skip
         if self._lemma(after) in KIND_LEMMAS and not self._is_subject(after):
@@ -263,6 +268,16 @@ class Reader:
     def _is_subject(self, at: int) -> bool:
         """Say whether a word for a kind speaks of many: `petsite pods`."""
         return self._lower[at].endswith("s") and self._lower[at] not in {"ns", "eks"}
+
+    def _kind(self, at: int, word: str) -> str | None:
+        """Return the kind named beside a word: before it, or after it where that fits."""
+        before, after = self._kind_before(at), self._kind_after(at)
+        if before is None or exact(word, before, self._catalogue) is not None:
+            return before or after
+        if after is not None and exact(word, after, self._catalogue) is not None:
+            return after  # `by pod, shop namespace`
+        is_other = exact(word, None, self._catalogue) is not None
+        return None if is_other and self._is_subject(at - 1) else before  # `all pods, shop`
 
     def _kind_before(self, at: int) -> str | None:
         """Return the kind named before a word: `pod X`, `namespace called X`."""

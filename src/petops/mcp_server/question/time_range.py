@@ -31,6 +31,9 @@ _COMPARED = re.compile(
     r"now or|changed?|changes?|same as)(?![\w-])"
 )
 _COMPARING = re.compile(r"(?:than|over|above|below|under|exceed\w*|least|most|beyond|[<>]=?) *$")
+_FORETOLD = re.compile(
+    r"\b(?:predict|forecast|estimat|project|extrapolat|expect|will|gonna|going to)"
+)
 _WEEK_DAYS = 7
 _SHORTEST_WINDOW = 5.0  # what is shorter bounds a latency
 
@@ -166,7 +169,10 @@ def _ago(times: Times, match: Match[str], now: datetime) -> Times:
 
 
 def _at(times: Times, match: Match[str], now: datetime) -> Times:
-    return replace(times, ago=clock_seconds_ago(match[1], now))
+    ago = clock_seconds_ago(match[1], now)
+    if _FORETOLD.search(match.string) and ago > DAY_SECONDS / 2:
+        return replace(times, horizon=DAY_SECONDS - ago)
+    return replace(times, ago=ago)
 
 
 def _day(times: Times, match: Match[str], now: datetime) -> Times | None:

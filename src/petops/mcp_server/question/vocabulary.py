@@ -39,6 +39,7 @@ _PHRASES: Final = tuple(
         (r"break(?:s|ing)? (?:down|up)|break", "per"),
         (r"(?:can ?not|unable to|no longer) (?:scale|add|grow)(?: out| up)?", "atmax"),
         (r"hits (?=on |to |at |for |per )", "request "),
+        (r"(?:good|ok|valid) (?:responses|requests|answers|replies|calls)", "success"),
         (r"horizontal pod autoscalers?", "hpa"),
         (r"working sets?", "workingset"),
         (r"page[- ]?cache(?: memory)?", "cached"),
@@ -114,7 +115,7 @@ _PHRASES: Final = tuple(
     )
 )  # fmt: skip
 _SHORTEST_STEM: Final = 3
-_SUFFIXES: Final = (
+_SUFFIXES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("ies", ("y",)),
     ("ied", ("y",)),
     ("iest", ("y",)),
@@ -153,8 +154,10 @@ def inflected(word: str) -> str | None:
         stem = word.removesuffix(suffix)
         if stem == word or len(stem) < _SHORTEST_STEM:
             continue
-        doubled = (stem[:-1],) if stem[-1] == stem[-2] else ()
-        for known in (*(f"{stem}{end}" for end in ends), *doubled):
+        forms = [f"{stem}{end}" for end in ends]
+        if stem[-1] == stem[-2]:
+            forms.append(stem[:-1])
+        for known in forms:
             if LEMMAS.get(known, "pod") not in KIND_LEMMAS:
                 return known
     return None
@@ -162,10 +165,10 @@ def inflected(word: str) -> str | None:
 
 def corrected(word: str) -> str | None:
     """Return the one known word that a mistyped one can be; one that means something goes first."""
-    near = _spelling().near(word) or _with_a_letter_more().get(word, ())
+    near: tuple[str, ...] = _spelling().near(word) or _with_a_letter_more().get(word, ())
     # A first letter is hardly ever mistyped; it may change places with the second.
     near = tuple(one for one in near if one[0] == word[0] or sorted(one[:2]) == sorted(word[:2]))
-    telling = {LEMMAS[one]: one for one in near if LEMMAS[one]}
+    telling: dict[str, str] = {LEMMAS[one]: one for one in near if LEMMAS[one]}
     if not telling:
         return near[0] if near else None
     return next(iter(telling.values())) if len(telling) == 1 else None
