@@ -23,6 +23,7 @@ from petops.commands import (
     manifests,
     mcp,
     runbooks,
+    setup,
     tui,
 )
 from petops.commands.eval import evaluate
@@ -77,6 +78,7 @@ app.command("ask")(ask.ask)
 app.command("tui")(tui.tui)
 app.command("mcp")(mcp.mcp)
 app.command("manifests")(manifests.manifests)
+app.add_typer(setup.app, name="setup")
 app.add_typer(config.app, name="config")
 app.add_typer(audit.app, name="audit")
 app.add_typer(runbooks.app, name="runbooks")
