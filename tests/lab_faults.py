@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,48 +11,13 @@ from petops.domain.diagnosis import Diagnosis
 from petops.domain.evidence import PodScope, Readings, Signal, Window
 from petops.domain.subject import Kind, Subject
 from petops.errors import SourceError
-from petops.lab.kubernetes_request import ApiRequest
-from petops.lab.ports_in_memory import WorldMetrics
-from petops.ports import ApiAnswer
+from petops.lab.ports_in_memory import WorldCalls, WorldMetrics
 from tests.lab.hand_clock import DEPLOYMENTS, MERGE, Lab
 from tests.recorded import CLUSTER
 from tests.recorded_cases import diagnosed_subject
 
 Json = Any
 WEB = "payforadoption-go"
-
-
-class LabCalls:
-    """`KubernetesCalls` straight into the lab's API, as an ordinary client would."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str | None = None,
-    ) -> ApiAnswer:
-        request = ApiRequest(
-            method=method,
-            path=path,
-            query=dict(query or {}),
-            headers={"content-type": content_type or "application/json"},
-            body=b"" if body is None else json.dumps(body).encode(),
-        )
-        answer = await self._lab.api.handle(request)
-        assert isinstance(answer.body, bytes)
-        text = answer.body.decode()
-        try:
-            found = json.loads(text)
-        except ValueError:
-            found = text
-        plain = answer.headers.get("content-type", "").startswith("text/plain")
-        return ApiAnswer(status=answer.status, body=text if plain else found)
 
 
 class MemoryOnly:
@@ -93,7 +57,7 @@ async def diagnosed(
     found = await diagnosed_subject(
         Subject(cluster=CLUSTER, kind=kind, namespace=namespace, name=name),
         lab.clock.now(),
-        api=LabCalls(lab),
+        api=WorldCalls(lab.world),
         metrics=MemoryOnly(lab),
         category=category,
     )

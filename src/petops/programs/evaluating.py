@@ -172,25 +172,50 @@ def _row(one: Score) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """How sure petops said it was of a cause (0 to 1), and whether it was the right one."""
+
+    confidence: float
+    is_right: bool
+
+
 def calibration(scores: Iterable[Score]) -> list[dict[str, Any]]:
     """Return, by stated confidence, how many causes were named and how many of them rightly."""
-    named = [one for one in scores if one.confidence is not None]
+    return calibrated(
+        Told(confidence=one.confidence, is_right=one.mode == one.expected.get("mode"))
+        for one in scores
+        if one.confidence is not None
+    )
+
+
+def calibrated(told: Iterable[Told]) -> list[dict[str, Any]]:
+    """Return stated against observed rightness, with counts, by ranges of stated confidence."""
+    every = tuple(told)
     rows = []
     for low, high in pairwise(_BINS):
-        own = [one for one in named if low <= (one.confidence or 0.0) < high]
+        own = [one for one in every if low <= one.confidence < high]
         if own:
-            stated = sum(one.confidence or 0.0 for one in own) / len(own)
-            right = sum(one.mode == one.expected.get("mode") for one in own)
+            stated = sum(one.confidence for one in own) / len(own)
             rows.append(
                 {
                     "from": low,
                     "to": high,
                     "stated": round(stated, 2),
                     "named": len(own),
-                    "right": right,
+                    "right": sum(one.is_right for one in own),
                 }
             )
     return rows
+
+
+def calibration_lines(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return the table of stated against observed rightness, for people."""
+    told = []
+    for row in rows:
+        stated = f"stated {row['from']:.1f} to {row['to']:.1f} (mean {row['stated']:.2f})"
+        told.append((f"{stated}: {row['right']} of {row['named']} right", "dim"))
+    return told
 
 
 def lines(scores: Iterable[Score]) -> list[tuple[str, str]]:
@@ -207,7 +232,4 @@ def lines(scores: Iterable[Score]) -> list[tuple[str, str]]:
             text += f": {'; '.join(one.wrong)}"
         told.append((text, "green" if one.is_right else "bold red"))
     told.append((f"{sum(one.is_right for one in every)} of {len(every)} right", "bold"))
-    for row in calibration(every):
-        stated = f"stated {row['from']:.1f} to {row['to']:.1f} (mean {row['stated']:.2f})"
-        told.append((f"{stated}: {row['right']} of {row['named']} right", "dim"))
-    return told
+    return [*told, *calibration_lines(calibration(every))]

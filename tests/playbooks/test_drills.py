@@ -1,0 +1,48 @@
+"""The lab's drills, each once: faults are named first, and what is no fault never.
+
+`benchmarks/modes.py` runs each in many worlds. The lab and the playbooks share no threshold.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from petops.errors import UsageError
+from petops.playbooks import MODES
+from petops.programs.drilling import AWAY, Rehearsal
+from petops.programs.evaluating_lab import DRILLS, chosen, document, line
+from petops.scenarios.drills import Drill
+from petops.scenarios.drills_of_faults import FAULTS
+
+# The lab knows no full disk.
+NOT_SIMULATED = {"disk-pressure"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
+async def test_a_drill_ends_with_the_true_verdict(drill: Drill) -> None:
+    rehearsal = Rehearsal(drill, seed=7)
+    for category in drill.categories:
+        found = await rehearsal.drilled(category)
+        assert not found.wrong, found.wrong
+        for source in AWAY:
+            without = await rehearsal.drilled(category, source)
+            assert not without.wrong, (source, without.wrong)
+            assert (without.confidence or 0.0) <= (found.confidence or 0.0), source
+
+
+def test_every_failure_mode_has_a_drill() -> None:
+    without = {mode for mode in MODES if not any(one.name.startswith(mode) for one in FAULTS)}
+    assert without == NOT_SIMULATED
+
+
+async def test_verdicts_are_told_and_written_down() -> None:
+    (drill,) = chosen(["drain"])
+    found = await Rehearsal(drill, seed=3).drilled(drill.categories[0])
+    text, style = line(found)
+    assert text.startswith("right  drain (availability, seed 3)")
+    assert style == "green"
+    written = document([found])
+    assert (written["right"], written["of"], written["calibration"]) == (1, 1, [])
+    with pytest.raises(UsageError, match="there is no drill 'x'"):
+        chosen(["x"])
