@@ -14,7 +14,8 @@ from petops.domain.assessment import AssessmentRules, assess
 from petops.domain.diagnosis import Diagnosis
 from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.subject import Subject
-from petops.engine.investigation import Inquiry, concluded, steps_of, suspected
+from petops.engine.investigation import Ports
+from petops.engine.rounds import investigated
 from petops.lab.recorded import recorded_at
 from petops.playbooks import MODES
 from petops.playbooks.base import Case
@@ -81,7 +82,13 @@ async def diagnosed_subject(
 
 
 async def diagnosed_alarm(
-    found: Alarm, said: Assessment, now: datetime, *, api: KubernetesCalls, metrics: Metrics
+    found: Alarm,
+    said: Assessment,
+    now: datetime,
+    *,
+    api: KubernetesCalls,
+    metrics: Metrics,
+    ports: Ports | None = None,
 ) -> Diagnosed:
     case = Case(
         alarm=found,
@@ -94,14 +101,11 @@ async def diagnosed_alarm(
     async def report(result: Answer | Unknown) -> None:
         results.append(result)
 
-    inquiry = Inquiry(
+    diagnosis = await investigated(
         case,
-        metrics=metrics,
-        cluster=KubernetesCluster(api, CLUSTER),
+        MODES.values(),
+        ports or Ports(metrics=metrics, cluster=KubernetesCluster(api, CLUSTER)),
         clock=VirtualClock(),
         report=report,
     )
-    modes = suspected(case, MODES.values())
-    evidence = await inquiry.ask(steps_of(modes))
-    unknowns = tuple(one for one in results if isinstance(one, Unknown))
-    return Diagnosed(diagnosis=concluded(case, modes, evidence, unknowns), results=tuple(results))
+    return Diagnosed(diagnosis=diagnosis, results=tuple(results))

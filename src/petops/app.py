@@ -26,18 +26,21 @@ from petops.domain.assessment import assess
 from petops.domain.policy import OURSELVES, Identity, Mode, Rules
 from petops.domain.policy_tables import approval_rules, freezes, people
 from petops.domain.subject import ClusterName
+from petops.engine.allowance import Allowance
 from petops.engine.engine import Engine
 from petops.engine.grouping import Grouping
 from petops.engine.surroundings import Surroundings
 from petops.errors import SourceError, UsageError
 from petops.knowledge.opening import opened
 from petops.mcp_server.answers import Limits
-from petops.mcp_server.client import PrometheusAccess, PrometheusHttp
+from petops.mcp_server.client import PrometheusAccess, PrometheusHttp, header_lines
 from petops.mcp_server.server import build_server
 from petops.mcp_server.sigv4 import SigV4, region_of
 from petops.playbooks import MODES
 from petops.ports import Clock, Journal, Metrics
 from petops.remedies import REMEDIES
+from petops.sources import aws_telemetry
+from petops.sources.aws_telemetry import AwsTelemetry
 from petops.sources.kubernetes import KubernetesCluster
 from petops.sources.kubernetes_calls import AioCalls, open_calls
 from petops.sources.kubernetes_site import KubernetesSite
@@ -121,7 +124,12 @@ def use_environment(variables: Mapping[str, str]) -> None:
 
 @asynccontextmanager
 async def running_engine(
-    settings: Settings, journal: Journal, *, clock: Clock | None = None, channel: str = "socket"
+    settings: Settings,
+    journal: Journal,
+    *,
+    clock: Clock | None = None,
+    channel: str = "socket",
+    telemetry: AwsTelemetry | None = None,
 ) -> AsyncIterator[Running]:
     """Run an engine on `journal` for as long as the block lasts."""
     clock = clock or SystemClock()
@@ -131,6 +139,9 @@ async def running_engine(
         )
         cluster = KubernetesCluster(calls, connected(settings, calls))
         metrics = await _metrics(settings, stack)
+        aws = telemetry or await aws_telemetry.opened(
+            stack, cluster.name, settings.aws.telemetry, os.environ
+        )
         rules = assessment_rules(settings)
         known = knowledge.loaded(settings.knowledge.folder, packages=settings.knowledge.packages)
         for trouble in known.troubles:
@@ -148,6 +159,10 @@ async def running_engine(
             site=KubernetesSite(calls, cluster.name),
             assess=assessed,
             new_id=lambda: str(uuid.uuid4()),
+            traces=aws.traces,
+            logs=aws.logs,
+            cloud=aws.cloud,
+            allowance=_allowance(settings),
             rules=_rules(settings),
             modes={**MODES, **known.modes},
             remedies={**REMEDIES, **known.remedies},
@@ -187,6 +202,13 @@ def connected(settings: Settings, calls: AioCalls) -> ClusterName:
         name=settings.cluster.name or known.name,
         account=settings.cluster.account or known.account,
         region=settings.cluster.region or known.region,
+    )
+
+
+def _allowance(settings: Settings) -> Allowance:
+    engine = settings.engine
+    return Allowance(
+        samples=engine.most_samples, log_bytes=engine.most_log_bytes, traces=engine.most_traces
     )
 
 
@@ -277,20 +299,7 @@ def prometheus_client(settings: Settings) -> PrometheusHttp:
         password=prometheus.password,
         token=prometheus.token,
         auth=SigV4(region) if region else None,
-        headers=_headers(prometheus.headers),
+        headers=header_lines(prometheus.headers),
         timeout_seconds=prometheus.timeout_seconds,
     )
     return PrometheusHttp(access)
-
-
-def _headers(given: tuple[str, ...]) -> dict[str, str]:
-    """Return `Name: value` lines as headers; raise UsageError for what is none."""
-    found = {}
-    for line in given:
-        name, colon, value = line.partition(":")
-        if not colon or not name.strip() or not line.isprintable():
-            raise UsageError(
-                f"{name.strip()[:40]!r} is no header", hint="prometheus.headers has Name: value"
-            )
-        found[name.strip()] = value.strip()
-    return found

@@ -18,7 +18,8 @@ from petops.domain.diagnosis import Finding, Verdict
 from petops.domain.evidence import Window
 from petops.domain.facts import OwnFact
 from petops.domain.runbook import MOST_CHARACTERS
-from petops.engine.investigation import Inquiry, concluded, steps_of, suspected
+from petops.engine.investigation import Ports
+from petops.engine.rounds import investigated
 from petops.errors import UsageError
 from petops.knowledge.guarding import guarded
 from petops.knowledge.opening import opened
@@ -46,13 +47,11 @@ async def verdict_with(own: knowledge.Knowledge, days: float) -> Any:
         subject=SUBJECT,
         window=Window.before(now, timedelta(hours=1)),
     )
-    modes = suspected(case, own.modes.values())
     table = {"name": "inventory", "days_left": {f"{SUBJECT.namespace}/{SUBJECT.name}": days}}
     async with AsyncExitStack() as stack:
         sources = await opened(own.sources, [table], stack, pytest.fail)
-        inquiry = Inquiry(case, metrics=cluster, cluster=cluster, clock=clock, own=sources)
-        evidence = await inquiry.ask(steps_of(modes))
-    return concluded(case, modes, evidence, ())
+        ports = Ports(metrics=cluster, cluster=cluster, own=sources)
+        return await investigated(case, own.modes.values(), ports, clock=clock)
 
 
 async def test_the_documented_example_finds_what_it_is_for(tmp_path: Path) -> None:

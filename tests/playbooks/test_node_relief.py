@@ -12,7 +12,7 @@ from petops.domain.alarm import Assessment, Category, Priority
 from petops.domain.diagnosis import Finding, Verdict
 from petops.domain.evidence import Asked, PodScope, Readings, Sample, Series, Signal, Window
 from petops.domain.subject import Kind, Subject
-from petops.engine.investigation import Inquiry
+from petops.engine.investigation import Inquiry, Ports
 from petops.errors import SourceError
 from petops.playbooks.base import Case, CauseNow, Evidence, Judgement
 from petops.playbooks.node_memory_pressure import MODE
@@ -99,7 +99,9 @@ async def judged(
         window=Window(start=start, end=NOW),
     )
     inquiry = Inquiry(
-        case, metrics=memory, cluster=KubernetesCluster(api, CLUSTER), clock=VirtualClock()
+        case,
+        Ports(metrics=memory, cluster=KubernetesCluster(api, CLUSTER)),
+        clock=VirtualClock(),
     )
     evidence = await inquiry.ask(MODE.watch_steps)
     return MODE.judge(case, evidence, cause, changed)

@@ -14,7 +14,8 @@ from petops.domain.alarm import Assessment, Category, Priority
 from petops.domain.diagnosis import Diagnosis, Weighs
 from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.facts import ContainerMemory
-from petops.engine.investigation import Inquiry, concluded, steps_of, suspected
+from petops.engine.investigation import Ports
+from petops.engine.rounds import investigated
 from petops.playbooks import MODES
 from petops.playbooks.base import Case
 from petops.sources.kubernetes import KubernetesCluster
@@ -47,17 +48,17 @@ async def diagnosed(
     async def report(result: Answer | Unknown) -> None:
         results.append(result)
 
-    inquiry = Inquiry(
+    diagnosis = await investigated(
         about,
-        metrics=metrics or RecordedMetrics(case),
-        cluster=KubernetesCluster(api or FakeApi(case), CLUSTER),
+        MODES.values(),
+        Ports(
+            metrics=metrics or RecordedMetrics(case),
+            cluster=KubernetesCluster(api or FakeApi(case), CLUSTER),
+        ),
         clock=VirtualClock(),
         report=report,
     )
-    modes = suspected(about, MODES.values())
-    evidence = await inquiry.ask(steps_of(modes))
-    unknowns = tuple(one for one in results if isinstance(one, Unknown))
-    return concluded(about, modes, evidence, unknowns), results
+    return diagnosis, results
 
 
 async def test_the_leak_is_named_with_its_rate_and_the_revision_to_go_back_to() -> None:

@@ -12,7 +12,7 @@ from petops.domain.diagnosis import Finding, Verdict
 from petops.domain.events import Diagnosed, StepAnswered, StepUnanswered
 from petops.domain.evidence import Answer, Window
 from petops.domain.subject import Kind, Subject
-from petops.engine.investigation import Inquiry
+from petops.engine.investigation import Inquiry, Ports
 from petops.errors import SourceError
 from petops.lab.recorded import recorded_at
 from petops.playbooks import MODES
@@ -41,7 +41,9 @@ pytestmark = pytest.mark.looptime
 WEB = named(NAMESPACE, "web")
 CHANGED = NOW - timedelta(seconds=100)
 AWAY = SourceError("it is away")
-OF_OBJECTS = sorted(set(MODES) - {"memory-leak", "memory-limit-too-low", "cpu-throttling"})
+OF_OBJECTS = sorted(
+    set(MODES) - {"memory-leak", "memory-limit-too-low", "cpu-throttling", "slow-dependency"}
+)
 
 
 async def judged(mode: str, api: FakeApi, finding: Finding, since: Any = None) -> Judgement:
@@ -52,7 +54,9 @@ async def judged(mode: str, api: FakeApi, finding: Finding, since: Any = None) -
         window=Window.before(NOW, timedelta(minutes=10)),
     )
     inquiry = Inquiry(
-        case, metrics=SILENT, cluster=KubernetesCluster(api, CLUSTER), clock=VirtualClock()
+        case,
+        Ports(metrics=SILENT, cluster=KubernetesCluster(api, CLUSTER)),
+        clock=VirtualClock(),
     )
     evidence = await inquiry.ask(MODES[mode].watch_steps)
     return MODES[mode].judge(case, evidence, finding, since)
@@ -203,8 +207,7 @@ async def test_a_recorded_symptom_is_there_and_everything_survives_the_journal(c
     )
     inquiry = Inquiry(
         about,
-        metrics=RecordedMetrics(case),
-        cluster=KubernetesCluster(FakeApi(case), CLUSTER),
+        Ports(metrics=RecordedMetrics(case), cluster=KubernetesCluster(FakeApi(case), CLUSTER)),
         clock=VirtualClock(),
     )
     mode = MODES[cause.mode]

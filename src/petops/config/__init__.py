@@ -8,6 +8,7 @@ from petops.config.loading import Loaded, Shown, load, shown
 from petops.config.references import read_secrets
 from petops.config.sections import (
     AlarmSettings,
+    AwsSettings,
     ClusterSettings,
     DaemonSettings,
     EngineSettings,
@@ -19,6 +20,7 @@ from petops.config.sections import (
 
 __all__ = [
     "AlarmSettings",
+    "AwsSettings",
     "ClusterSettings",
     "DaemonSettings",
     "EngineSettings",

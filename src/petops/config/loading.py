@@ -14,7 +14,7 @@ from petops.config.sections import Settings
 from petops.errors import UsageError
 
 _SECTIONS = (
-    *("cluster", "journal", "prometheus", "alarms", "engine", "repair"),
+    *("cluster", "journal", "prometheus", "alarms", "aws", "engine", "repair"),
     *("knowledge", "daemon"),
     *("slack", "grafana", "notify"),
 )

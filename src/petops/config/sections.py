@@ -95,6 +95,17 @@ class AlarmSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwsSettings:
+    """Whether X-Ray, CloudWatch Logs and CloudWatch metrics are asked."""
+
+    telemetry: str = _set(
+        "auto",
+        "PETOPS_AWS_TELEMETRY",
+        about="on, off, or auto: where a region and credentials are set",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     """How the engine investigates and repairs."""
 
@@ -113,6 +124,13 @@ class EngineSettings:
         "PETOPS_PROTECTED_NAMESPACES",
         about="namespaces where nothing is changed",
     )
+    most_samples: int = _set(
+        2_000_000, "PETOPS_MOST_SAMPLES", about="most samples that one investigation reads"
+    )
+    most_log_bytes: int = _set(
+        4 * 1024 * 1024, "PETOPS_MOST_LOG_BYTES", about="most bytes of logs that it reads"
+    )
+    most_traces: int = _set(200, "PETOPS_MOST_TRACES", about="most whole traces that it reads")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +206,7 @@ class Settings:
     journal: JournalSettings = field(default_factory=JournalSettings)
     prometheus: PrometheusSettings = field(default_factory=PrometheusSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
+    aws: AwsSettings = field(default_factory=AwsSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
     repair: RepairSettings = field(default_factory=RepairSettings)
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)

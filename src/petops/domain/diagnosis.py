@@ -93,7 +93,7 @@ class Diagnosis:
     """The finding that explains the symptom best, its rivals, and the gaps.
 
     No cause is an answer too. What the cause explains has joined it; `also_broken` are faults that
-    it does not explain.
+    it does not explain. `blind` says which monitoring shows nothing that could be relied on.
     """
 
     cause: Finding | None
@@ -101,3 +101,4 @@ class Diagnosis:
     gaps: tuple[Unknown, ...] = ()
     because: str = ""
     also_broken: tuple[Finding, ...] = ()
+    blind: tuple[str, ...] = ()

@@ -69,6 +69,7 @@ __all__ = [
     "IncidentOpened",
     "InverseOffered",
     "InvestigationStarted",
+    "InvestigationWidened",
     "Mirrored",
     "Mitigated",
     "NoCauseFound",
@@ -108,6 +109,15 @@ class InvestigationStarted(Happened):
     modes: tuple[str, ...]
     steps: tuple[tuple[str, str], ...]
     window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvestigationWidened(Happened):
+    """The trouble seems to lie elsewhere: a second round of questions is about `subject`."""
+
+    subject: Subject
+    because: str
+    steps: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +252,7 @@ Event = (
     | AlarmSplitOff
     | Reopened
     | InvestigationStarted
+    | InvestigationWidened
     | StepAnswered
     | StepUnanswered
     | Diagnosed

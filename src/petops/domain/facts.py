@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from petops.domain.cloud import BalancerUse, CloudUse
+from petops.domain.monitoring import Monitoring
 from petops.domain.objects import (
     Autoscalers,
     Condition,
@@ -280,4 +282,7 @@ Fact = (
     | LogExcerpt
     | OwnFact
     | NodeRelief
+    | CloudUse
+    | BalancerUse
+    | Monitoring
 )

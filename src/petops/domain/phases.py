@@ -79,6 +79,7 @@ ANYWHERE: Final[frozenset[type]] = frozenset(
 
 NEXT: Final[Mapping[tuple[Phase, type], Phase]] = {
     (Phase.OPEN, ev.InvestigationStarted): Phase.INVESTIGATING,
+    (Phase.INVESTIGATING, ev.InvestigationWidened): Phase.INVESTIGATING,
     (Phase.INVESTIGATING, ev.StepAnswered): Phase.INVESTIGATING,
     (Phase.INVESTIGATING, ev.StepUnanswered): Phase.INVESTIGATING,
     (Phase.INVESTIGATING, ev.Diagnosed): Phase.DIAGNOSED,

@@ -7,7 +7,7 @@ it. Nothing here relies on a tree.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -250,3 +250,7 @@ class LogLine:
     pod: str
     container: str
     text: str
+
+    def cut(self, longest: int) -> LogLine:
+        """Return the line with no more than its first characters."""
+        return self if len(self.text) <= longest else replace(self, text=self.text[:longest])

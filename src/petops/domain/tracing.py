@@ -4,7 +4,7 @@ For surfaces: an incident's `answers` hold these by the step's name, each in `an
 `slow-traces` has `SlowTraces` (its `waterfalls` are ready to draw), `service-map` has `ServiceMap`
 (nodes and edges), `trouble-spot` has `TroubleSpot` (whom the graph's readings point at),
 `log-lines` has `LogExcerpt`. A step that is not there, or stands in `unknowns`, was not answered.
-A second round of questions, about another workload, has its steps with `there/` before their names.
+A second round of questions, about another workload, has its steps with `there-` before their names.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class TimeAt:
 class SlowTraces:
     """Requests through one service: the slowest lately, and where the time went, then and now.
 
-    `service` is what X-Ray calls the alarm's workload. `looked_at` is how many whole traces
-    `lately` and `before` are made of.
+    `service` is what X-Ray calls the alarm's workload. `lately` and `before` are a fair sample;
+    `worst_times` are of the slowest and of those that failed. `looked_at` is how many were read.
     """
 
     service: str
@@ -89,8 +89,14 @@ class SlowTraces:
     waterfalls: tuple[Waterfall, ...] = ()
     lately: tuple[TimeAt, ...] = ()
     before: tuple[TimeAt, ...] = ()
+    worst_times: tuple[TimeAt, ...] = ()
     looked_at: int = 0
     slower_than_seconds: float | None = None
+
+    @property
+    def seen(self) -> tuple[TimeAt, ...]:
+        """Every service and pod that any of the requests lately went through."""
+        return (*self.worst_times, *self.lately)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,5 +196,6 @@ def _draining(board: Board, subject: Subject) -> str:
 
 
 def _memory(incident: Incident) -> NodeMemory | None:
-    facts = (one.fact for one in incident.answers)
-    return next((one for one in facts if isinstance(one, NodeMemory)), None)
+    """Return the memory of the nodes under the cause: of two rounds, the one that found any."""
+    found = [one.fact for one in incident.answers if isinstance(one.fact, NodeMemory)]
+    return max(found, key=lambda one: len(one.pods), default=None)

@@ -11,10 +11,11 @@ from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.incident import Incident
 from petops.domain.phases import Phase
 from petops.domain.runbook import steps_wanted
-from petops.engine.investigation import Inquiry, concluded, steps_of, suspected
+from petops.engine.investigation import steps_of
 from petops.engine.record import Decision, Record
+from petops.engine.rounds import Round, first_round, investigated
 from petops.engine.surroundings import Surroundings, case_of
-from petops.playbooks.base import Evidence, FailureMode, Step
+from petops.playbooks.base import FailureMode, Step
 
 
 class Investigating:
@@ -26,22 +27,21 @@ class Investigating:
 
     async def run(self, incident: Incident) -> tuple[Entry, ...]:
         """Ask what is not answered yet, weigh it, and return the diagnosis as it was journaled."""
-        now = self._given.clock.now()
-        window = incident.window or Window.before(now, self._given.rules.window)
+        given, now = self._given, self._given.clock.now()
+        window = incident.window or Window.before(now, given.rules.window)
         case = case_of(incident, window)
-        modes = suspected(case, self._given.modes.values())
-        steps = steps_of(modes, self._further_steps(modes))
         if incident.phase is Phase.OPEN:
+            first = first_round(case, given.modes.values(), self._further_steps)
             started = ev.InvestigationStarted(
                 at=now,
-                modes=tuple(mode.name for mode in modes),
-                steps=tuple((one.name, one.question) for one in steps),
+                modes=tuple(mode.name for mode in first.modes),
+                steps=first.named,
                 window=window,
             )
             await self._append(incident.id, started)
 
         async def report(result: Answer | Unknown) -> None:
-            at = self._given.clock.now()
+            at = given.clock.now()
             event = (
                 ev.StepAnswered(at=at, answer=result)
                 if isinstance(result, Answer)
@@ -49,20 +49,25 @@ class Investigating:
             )
             await self._append(incident.id, event)
 
-        inquiry = Inquiry(
+        async def widen(second: Round, because: str) -> None:
+            about = second.case.subject
+            if incident.widened is None and about is not None:
+                event = ev.InvestigationWidened(
+                    at=given.clock.now(), subject=about, because=because, steps=second.named
+                )
+                await self._append(incident.id, event)
+
+        diagnosis = await investigated(
             case,
-            metrics=self._given.metrics,
-            cluster=self._given.cluster,
-            own=self._given.own_sources,
-            clock=self._given.clock,
+            given.modes.values(),
+            given.metered(),
+            clock=given.clock,
+            further=self._further_steps,
             known=incident.answers,
+            unknown=incident.unknowns,
             report=report,
+            widen=widen,
         )
-        done = {one.step for one in incident.unknowns}
-        await inquiry.ask(one for one in steps if one.name not in done)
-        now_known = self._record.board.incidents[incident.id]
-        evidence = Evidence(now_known.answers, now_known.unknowns)
-        diagnosis = concluded(case, modes, evidence, now_known.unknowns)
         at = self._given.clock.now()
         cause = diagnosis.cause
         pages = [one for one in self._given.runbooks if cause is not None and one.is_for(cause)]

@@ -1,22 +1,42 @@
-"""Asks every step of all suspected failure modes at the same time, and weighs the answers."""
+"""Asks every step of all suspected failure modes at the same time, each once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from petops.domain.diagnosis import Diagnosis, Verdict
 from petops.domain.evidence import Answer, Asked, Unknown
 from petops.domain.facts import Fact
-from petops.engine.ranking import ranked
 from petops.errors import SourceError
 from petops.playbooks.base import Case, Evidence, FailureMode, Sources, Step
-from petops.playbooks.nearby import nearby
-from petops.ports import Clock, Cluster, Metrics
+from petops.ports import (
+    NO_CLOUD,
+    NO_LOGS,
+    NO_TRACES,
+    Clock,
+    Cloud,
+    Cluster,
+    Logs,
+    Metrics,
+    Traces,
+)
 
 F = TypeVar("F", bound=Fact)
 Report = Callable[[Answer | Unknown], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """All that steps may ask."""
+
+    metrics: Metrics
+    cluster: Cluster
+    traces: Traces = NO_TRACES
+    logs: Logs = NO_LOGS
+    cloud: Cloud = NO_CLOUD
+    own: Mapping[str, object] = field(default_factory=dict)
 
 
 class Inquiry:
@@ -25,20 +45,18 @@ class Inquiry:
     def __init__(
         self,
         case: Case,
+        ports: Ports,
         *,
-        metrics: Metrics,
-        cluster: Cluster,
         clock: Clock,
-        own: Mapping[str, object] | None = None,
         known: Iterable[Answer] = (),
         report: Report | None = None,
+        prefix: str = "",
     ) -> None:
         self._case = case
-        self._metrics = metrics
-        self._cluster = cluster
+        self._ports = ports
         self._clock = clock
-        self._own = own or {}
         self._report = report
+        self._prefix = prefix
         self._known = {one.step: one for one in known}
         self._tasks: dict[str, asyncio.Task[Answer | Unknown]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -50,11 +68,12 @@ class Inquiry:
                 self._started(one)
         results = [task.result() for task in self._tasks.values()]
         answers = [*self._known.values(), *(one for one in results if isinstance(one, Answer))]
-        return Evidence(answers, [one for one in results if isinstance(one, Unknown)])
+        unknowns = [one for one in results if isinstance(one, Unknown)]
+        return Evidence(answers, unknowns, self._prefix)
 
     async def answer(self, step: Step[F]) -> F:
         """Return another step's fact; raise SourceError where it has none."""
-        known = self._known.get(step.name)
+        known = self._known.get(self._prefix + step.name)
         if known is None:
             result = await asyncio.shield(self._started(step))
             if isinstance(result, Unknown):
@@ -63,16 +82,25 @@ class Inquiry:
         return cast(F, known.fact)
 
     def _started(self, step: Step[Any]) -> asyncio.Task[Answer | Unknown]:
-        if step.name not in self._tasks and self._group is not None:
-            known = self._known.get(step.name)
+        name = self._prefix + step.name
+        if name not in self._tasks and self._group is not None:
+            known = self._known.get(name)
             if known is not None:
                 return self._group.create_task(_already(known))
-            self._tasks[step.name] = self._group.create_task(self._asked(step), name=step.name)
-        return self._tasks[step.name]
+            self._tasks[name] = self._group.create_task(self._asked(step), name=name)
+        return self._tasks[name]
 
     async def _asked(self, step: Step[Any]) -> Answer | Unknown:
-        began = self._clock.now()
-        sources = Sources(metrics=self._metrics, cluster=self._cluster, answers=self, own=self._own)
+        began, ports = self._clock.now(), self._ports
+        sources = Sources(
+            metrics=ports.metrics,
+            cluster=ports.cluster,
+            traces=ports.traces,
+            logs=ports.logs,
+            cloud=ports.cloud,
+            answers=self,
+            own=ports.own,
+        )
         why = ""
         fact: Fact | None = None
         try:
@@ -84,10 +112,11 @@ class Inquiry:
             why = f"no answer within {step.timeout_seconds:g} s"
         seconds = (self._clock.now() - began).total_seconds()
         asked: tuple[Asked, ...] = tuple(dict.fromkeys(sources.asked))
+        name = self._prefix + step.name
         result: Answer | Unknown = (
-            Unknown(step=step.name, why=why, asked=asked, seconds=seconds)
+            Unknown(step=name, why=why, asked=asked, seconds=seconds)
             if fact is None
-            else Answer(step=step.name, fact=fact, asked=asked, seconds=seconds)
+            else Answer(step=name, fact=fact, asked=asked, seconds=seconds)
         )
         if self._report is not None:
             await self._report(result)
@@ -109,26 +138,3 @@ def steps_of(
     """Return each distinct step of these modes, in the order in which they name them."""
     own = (one for mode in modes for one in mode.steps)
     return tuple({one.name: one for one in (*own, *further)}.values())
-
-
-def concluded(
-    case: Case, modes: Sequence[FailureMode], evidence: Evidence, unknowns: tuple[Unknown, ...]
-) -> Diagnosis:
-    """Let each mode conclude, and rank what they found. Pure: a replay gives the same."""
-    found = ranked([mode.conclude(case, evidence) for mode in modes])
-    beside = (*found.also_broken, *nearby(case, evidence, found.cause))
-    if found.cause is not None:
-        because = found.cause.because
-    elif not found.rivals:
-        because = f"no failure mode that petops knows fits category {case.assessment.category}"
-    else:
-        open_ones = [one.because for one in found.rivals if one.verdict is not Verdict.REFUTED]
-        said = "; ".join(open_ones) or f"{len(found.rivals)} failure modes were ruled out"
-        because = f"no cause found: {said}"
-    return Diagnosis(
-        cause=found.cause,
-        rivals=found.rivals,
-        gaps=unknowns,
-        because=because,
-        also_broken=beside,
-    )

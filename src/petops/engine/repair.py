@@ -122,8 +122,7 @@ class Repair:
         window = Window.before(now, _LOOK_BACK) if since is None else Window(start=since, end=now)
         inquiry = Inquiry(
             case_of(incident, window, cause.watched),
-            metrics=self._given.metrics,
-            cluster=self._given.cluster,
+            self._given.ports,
             clock=self._given.clock,
         )
         return await inquiry.ask(self._given.modes[cause.mode].watch_steps)

@@ -11,10 +11,24 @@ from petops.domain.incident import Incident
 from petops.domain.policy import Rules
 from petops.domain.runbook import Runbook
 from petops.domain.subject import Kind, Subject
+from petops.engine.allowance import Allowance, MeteredLogs, MeteredMetrics, MeteredTraces, Spent
 from petops.engine.grouping import Grouping
+from petops.engine.investigation import Ports
 from petops.playbooks import MODES
 from petops.playbooks.base import Case, FailureMode
-from petops.ports import Actuator, Clock, Cluster, Metrics, Site
+from petops.ports import (
+    NO_CLOUD,
+    NO_LOGS,
+    NO_TRACES,
+    Actuator,
+    Clock,
+    Cloud,
+    Cluster,
+    Logs,
+    Metrics,
+    Site,
+    Traces,
+)
 from petops.ports.topology import TopologySource
 from petops.remedies import REMEDIES
 from petops.remedies.base import Remedy
@@ -34,6 +48,10 @@ class Surroundings:
     site: Site
     assess: Callable[[Alarm], Assessment]
     new_id: Callable[[], str]
+    traces: Traces = NO_TRACES
+    logs: Logs = NO_LOGS
+    cloud: Cloud = NO_CLOUD
+    allowance: Allowance = field(default_factory=Allowance)
     rules: Rules = field(default_factory=Rules)
     modes: Mapping[str, FailureMode] = field(default_factory=lambda: MODES)
     remedies: Mapping[str, Remedy] = field(default_factory=lambda: REMEDIES)
@@ -42,6 +60,30 @@ class Surroundings:
     topology: TopologySource | None = None
     grouping: Grouping = field(default_factory=Grouping)
     investigations_at_once: int = 50
+
+    @property
+    def ports(self) -> Ports:
+        """All that steps may ask, without a limit."""
+        return Ports(
+            metrics=self.metrics,
+            cluster=self.cluster,
+            traces=self.traces,
+            logs=self.logs,
+            cloud=self.cloud,
+            own=self.own_sources,
+        )
+
+    def metered(self) -> Ports:
+        """Return all that the steps of one investigation may ask, within its allowance."""
+        spent = Spent(self.allowance)
+        return Ports(
+            metrics=MeteredMetrics(self.metrics, spent),
+            cluster=self.cluster,
+            traces=MeteredTraces(self.traces, spent),
+            logs=MeteredLogs(self.logs, spent),
+            cloud=self.cloud,
+            own=self.own_sources,
+        )
 
 
 def case_of(incident: Incident, window: Window, subject: Subject | None = None) -> Case:

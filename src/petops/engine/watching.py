@@ -12,9 +12,10 @@ from petops.domain.diagnosis import Finding
 from petops.domain.incident import Incident
 from petops.domain.subject import HAS_REPLICAS, Subject
 from petops.engine.repair import Repair
+from petops.engine.rounds import evidence_of
 from petops.engine.surroundings import Surroundings
 from petops.errors import NotThereError, SourceError
-from petops.playbooks.base import CauseNow, Evidence, Judgement
+from petops.playbooks.base import CauseNow, Judgement
 
 _FIRST_LOOKS_SECONDS = 1.0
 _LOOKS_A_WATCH = 40
@@ -53,7 +54,9 @@ class Watch:
         seconds = 0.0
         if cause is not None:
             mode = self._given.modes[cause.mode]
-            seconds = mode.relapse_seconds(Evidence(incident.answers, incident.unknowns), cause)
+            seconds = mode.relapse_seconds(
+                evidence_of(incident.answers, incident.unknowns, cause), cause
+            )
         return ev.RelapseWatchStarted(
             at=self._given.clock.now(),
             until=began + timedelta(seconds=seconds),

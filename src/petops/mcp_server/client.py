@@ -201,3 +201,16 @@ def _strings(data: Any) -> tuple[str, ...]:
     if not isinstance(data, list):
         raise SourceError("Prometheus' list of names is not a list")
     return tuple(map(str, data))
+
+
+def header_lines(given: tuple[str, ...]) -> dict[str, str]:
+    """Return `Name: value` lines as headers; raise UsageError for what is none."""
+    found = {}
+    for line in given:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip() or not line.isprintable():
+            raise UsageError(
+                f"{name.strip()[:40]!r} is no header", hint="prometheus.headers has Name: value"
+            )
+        found[name.strip()] = value.strip()
+    return found

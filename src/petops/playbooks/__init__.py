@@ -18,6 +18,7 @@ from petops.playbooks import (
     node_memory_pressure,
     node_not_ready,
     quota_exceeded,
+    slow_dependency,
     unschedulable,
 )
 from petops.playbooks.base import FailureMode
@@ -41,6 +42,7 @@ MODES: Mapping[str, FailureMode] = MappingProxyType(
             quota_exceeded.MODE,
             job_failed.MODE,
             memory_limit_too_low.MODE,
+            slow_dependency.MODE,
         )
     }
 )

@@ -14,7 +14,7 @@ from petops.domain.evidence import Answer, Asked, Unknown, Window
 from petops.domain.facts import Fact
 from petops.domain.subject import Kind, Subject
 from petops.errors import SourceError
-from petops.ports import Cluster, Metrics, Told
+from petops.ports import NO_CLOUD, NO_LOGS, NO_TRACES, Cloud, Cluster, Logs, Metrics, Told, Traces
 
 F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
@@ -49,6 +49,9 @@ class Sources:
     cluster: Cluster
     answers: Answers
     own: Mapping[str, Any] = field(default_factory=dict)
+    traces: Traces = NO_TRACES
+    logs: Logs = NO_LOGS
+    cloud: Cloud = NO_CLOUD
     asked: list[Asked] = field(default_factory=list)
 
     def own_source(self, name: str) -> Any:
@@ -95,25 +98,43 @@ def subject_of(case: Case) -> Subject:
 
 
 class Evidence:
-    """The answers of an investigation, by step."""
+    """The answers of one round of questions, by step. `prefix` stands before its steps' names."""
 
-    def __init__(self, answers: Iterable[Answer], unknowns: Iterable[Unknown] = ()) -> None:
+    def __init__(
+        self, answers: Iterable[Answer], unknowns: Iterable[Unknown] = (), prefix: str = ""
+    ) -> None:
         self._answers: Mapping[str, Answer] = {one.step: one for one in answers}
         self._unknowns: Mapping[str, Unknown] = {one.step: one for one in unknowns}
+        self.prefix = prefix
+
+    def name_of(self, wanted: Step[F]) -> str:
+        """Return the name that the step has in this round."""
+        return self.prefix + wanted.name
 
     def fact(self, wanted: Step[F]) -> F | None:
         """Return what the step answered, or None where it has no answer."""
-        answer = self._answers.get(wanted.name)
+        answer = self._answers.get(self.name_of(wanted))
         return None if answer is None else cast(F, answer.fact)
 
     def asked(self, wanted: Step[F]) -> tuple[Asked, ...]:
         """Return the queries behind a step, answered or not."""
-        known = self._answers.get(wanted.name) or self._unknowns.get(wanted.name)
+        name = self.name_of(wanted)
+        known = self._answers.get(name) or self._unknowns.get(name)
         return known.asked if known else ()
+
+    @property
+    def unknowns(self) -> tuple[Unknown, ...]:
+        """The steps of this round without an answer."""
+        return tuple(one for one in self._unknowns.values() if one.step.startswith(self.prefix))
+
+    def with_unknowns(self, more: Iterable[Unknown]) -> Evidence:
+        """Return the same answers, and these gaps as well."""
+        every = (*self._unknowns.values(), *more)
+        return Evidence(self._answers.values(), every, self.prefix)
 
     def why_unknown(self, wanted: Step[F]) -> str:
         """Say why the step has no answer."""
-        unknown = self._unknowns.get(wanted.name)
+        unknown = self._unknowns.get(self.name_of(wanted))
         return unknown.why if unknown else "it was not asked"
 
 
@@ -135,7 +156,7 @@ class Ledger:
         self.rows.append(
             Row(
                 mode=self.mode,
-                step=of.name,
+                step=self.evidence.name_of(of),
                 statement=statement,
                 seen=seen,
                 refuted_if=refuted_if,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from petops.domain.cloud import BalancerUse, CloudUse
 from petops.domain.evidence import PodScope, Readings, Signal, Window
+from petops.domain.subject import Subject
 from petops.domain.traces import LogLine, ServiceGraph, Trace, TraceSummary, Wanted
 from petops.ports.answers import Told
 
@@ -37,3 +39,13 @@ class Logs(Protocol):
         self, scope: PodScope, window: Window, *, containing: str = "", limit: int = 200
     ) -> Told[tuple[LogLine, ...]]:
         """Return lines of some pods, newest first; raise SourceError."""
+
+
+class Cloud(Protocol):
+    """What the cloud measured by itself, for where no metrics of ours are. Raises SourceError."""
+
+    async def workload(self, subject: Subject, window: Window) -> Told[CloudUse]:
+        """Return how a workload's pods stand against their limits, lately and before."""
+
+    async def balancer(self, name: str, window: Window) -> Told[BalancerUse]:
+        """Return what a load balancer saw, lately and before."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from petops.domain import facts, objects, performance, tracing
+from petops.domain import cloud, facts, monitoring, objects, performance, tracing
 from petops.domain.facts import Fact
 
 
@@ -76,6 +76,13 @@ def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
             return f"{len(found)} lines{', and more' if fact.is_cut else ''}"
         case objects.NodeRelief(used_mib=used, allocatable_mib=room):
             return f"pods use {used:.0f} of {'?' if room is None else f'{room:.0f}'} MiB"
+        case cloud.CloudUse():
+            ratio = fact.cpu_of_limit_ratio
+            return "no data" if ratio is None else f"CPU at {ratio:.0%} of its limit"
+        case cloud.BalancerUse(target_seconds=seconds):
+            return "no data" if seconds is None else f"targets take {seconds * 1000:.0f} ms"
+        case monitoring.Monitoring(signals=signals):
+            return "; ".join(one.words() for one in signals) or "nothing runs long enough"
 
 
 def clock(at: datetime) -> str:

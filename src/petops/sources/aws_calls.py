@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any, Final, Self
 
 from petops.errors import ForbiddenError, NotThereError, SourceError
@@ -41,6 +42,7 @@ class AwsCalls:
     ) -> None:
         self._service, self._title, self._region = service, title, region
         self._client, self._timeout_seconds = client, timeout_seconds
+        self._making = Lock()
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"petops-{service}")
 
     async def __aenter__(self) -> Self:
@@ -52,6 +54,19 @@ class AwsCalls:
     def close(self) -> None:
         """Give the threads back; those that still wait for an answer end by their own timeout."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def warm(self) -> None:
+        """Make the client in a thread meanwhile, so that the first question need not wait for it.
+
+        What goes wrong there is found again by that question, and told then.
+        """
+        self._threads.submit(self._made)
+
+    def _made(self) -> Any:
+        with self._making:
+            if self._client is None:
+                self._client = _client(self._service, self._region)
+            return self._client
 
     async def call(self, operation: str, **arguments: Any) -> Json:
         """Return an operation's answer; raise SourceError, ForbiddenError or NotThereError."""
@@ -75,9 +90,7 @@ class AwsCalls:
         )
 
         try:
-            if self._client is None:
-                self._client = _client(self._service, self._region)
-            answer: Json = getattr(self._client, operation)(**arguments)
+            answer: Json = getattr(self._made(), operation)(**arguments)
         except ClientError as exc:
             raise self._failure(exc.response) from exc
         except NoCredentialsError as exc:

@@ -61,6 +61,10 @@ class CloudWatchMetrics:
     async def __aenter__(self) -> Self:
         return self
 
+    def warm(self) -> None:
+        """Get ready meanwhile."""
+        self._calls.warm()
+
     async def __aexit__(self, *_: object) -> None:
         self._calls.close()
 

@@ -45,6 +45,10 @@ class LogsInsights:
     async def __aenter__(self) -> Self:
         return self
 
+    def warm(self) -> None:
+        """Get ready meanwhile."""
+        self._calls.warm()
+
     async def __aexit__(self, *_: object) -> None:
         self._calls.close()
 

@@ -27,6 +27,10 @@ class XRayTraces:
     async def __aenter__(self) -> Self:
         return self
 
+    def warm(self) -> None:
+        """Get ready meanwhile."""
+        self._calls.warm()
+
     async def __aexit__(self, *_: object) -> None:
         self._calls.close()
 

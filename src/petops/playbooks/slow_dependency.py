@@ -1,0 +1,273 @@
+"""Slow dependency: a service behind it, or a database or queue outside, takes the time or fails.
+
+Look-alikes: its own CPU throttling (its own time grows), more load, a caller further up. Nothing is
+changed at the one who waits; who makes it wait is looked at in a second round, where it runs here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from petops.domain.alarm import Category
+from petops.domain.diagnosis import Finding, Verdict
+from petops.domain.performance import RequestLatency
+from petops.domain.subject import Subject
+from petops.domain.tracing import ServiceMap, SlowTraces, TimeAt, TroubleSpot
+from petops.playbooks.base import (
+    Case,
+    CauseNow,
+    Evidence,
+    FailureMode,
+    Judgement,
+    Ledger,
+    suspected_in,
+)
+from petops.playbooks.pod_watch import for_two_minutes, unclear
+from petops.playbooks.steps.beside import balancer_use
+from petops.playbooks.steps.cpu import cpu_use, request_latency
+from petops.playbooks.steps.trouble import service_map, slow_traces, trouble_spot
+from petops.playbooks.steps.workloads import affected_pods, principal
+
+NAME = "slow-dependency"
+REMEDIES = ("look-closer",)
+# Half as long again is more than chance; a dependency explains at least half of what is added.
+SLOWER_RATIO: Final = 1.5
+LEAST_SHARE: Final = 0.5
+# One failure in twenty, and three times as many as before.
+FAILS_RATIO: Final = 0.05
+MORE_FAULTS: Final = 3.0
+FEWEST_REQUESTS: Final = 5
+THROTTLED_RATIO: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One service's part of a request through the alarmed one, then and now. Seconds a request."""
+
+    service: str
+    now: float
+    before: float
+    faults: float
+    before_faults: float
+
+    @property
+    def added(self) -> float:
+        return self.now - self.before
+
+
+def conclude(case: Case, evidence: Evidence) -> Finding:
+    """Compare where the requests' time goes with where it went: here, or behind it?"""
+    del case
+    ledger = Ledger(mode=NAME, evidence=evidence)
+    statement = "a service behind it takes the time, or fails"
+    refuted_if = "its own time grows instead, or no request takes longer or fails"
+    traces, seen = evidence.fact(slow_traces), evidence.fact(service_map)
+    if traces is None or seen is None:
+        ledger.not_measured(slow_traces, statement, refuted_if=refuted_if)
+        return ledger.finding(Verdict.UNDECIDED, "where its requests' time goes was not measured")
+    found = parts(traces, seen)
+    own = next((one for one in found if one.service == traces.service), None)
+    if own is None or not any(one.service == traces.service for one in traces.before):
+        why = f"too few traces through {traces.service} to compare"
+        ledger.not_measured(slow_traces, statement, refuted_if=refuted_if, why=why)
+        return ledger.finding(Verdict.UNDECIDED, why)
+    others = [one for one in found if one is not own]
+    failing = max((one for one in others if fails(one)), key=lambda one: one.faults, default=None)
+    slowest = max(others, key=lambda one: one.added, default=None)
+    total, was = sum(one.now for one in found), sum(one.before for one in found)
+    is_slower = total >= SLOWER_RATIO * was
+    if failing is None and not (
+        is_slower and slowest is not None and slowest.added >= LEAST_SHARE * (total - was)
+    ):
+        where = "its own time" if is_slower else "nothing"
+        seen_words = f"{_ms(was)} then, {_ms(total)} now; {where} grew"
+        ledger.refutes(slow_traces, statement, seen=seen_words, refuted_if=refuted_if)
+        return ledger.finding(Verdict.REFUTED, f"nothing behind {traces.service} holds it up")
+    guilty = failing or slowest
+    assert guilty is not None  # noqa: S101 - one of them is there
+    return _weighed(ledger, guilty, own, traces, failing is not None)
+
+
+def _weighed(
+    ledger: Ledger, guilty: Part, own: Part, traces: SlowTraces, is_failing: bool
+) -> Finding:
+    statement = "a service behind it takes the time, or fails"
+    refuted_if = "its own time grows instead, or no request takes longer or fails"
+    how = f"fails {guilty.faults:.0%} of the requests" if is_failing else "is slow"
+    said = f"{guilty.service}: {_ms(guilty.before)} then, {_ms(guilty.now)} now a request"
+    if is_failing:
+        said += f"; {guilty.before_faults:.0%} failed then, {guilty.faults:.0%} now"
+    ledger.supports(slow_traces, 0.35, statement, seen=said, refuted_if=refuted_if)
+    _own_row(ledger, own, guilty)
+    spot = ledger.evidence.fact(trouble_spot)
+    _spot_row(ledger, spot, guilty)
+    _cpu_row(ledger)
+    _balancer_row(ledger)
+    at, caller = place_of(spot, guilty.service), _caller(ledger.evidence)
+    where = "" if at is not None else ", which does not run in this cluster"
+    because = f"{traces.service} waits for {guilty.service}{where}, which {how}"
+    return ledger.finding(
+        Verdict.SUPPORTED,
+        because,
+        subject=at or caller,
+        is_proven=False,
+        remedies=REMEDIES,
+        advice=f"look at {guilty.service}: shed load, fail over, or stop waiting for it; "
+        f"restarting {traces.service} helps nobody",
+    )
+
+
+def place_of(spot: TroubleSpot | None, service: str) -> Subject | None:
+    """Return the workload behind a service of the graph, where it runs here."""
+    ranking = spot.ranking if spot else ()
+    return next((one.subject for one in ranking if one.service == service), None)
+
+
+def fails(one: Part) -> bool:
+    """Say whether requests fail there that did not before."""
+    return one.faults >= FAILS_RATIO and one.faults >= MORE_FAULTS * one.before_faults
+
+
+def parts(traces: SlowTraces, seen: ServiceMap) -> list[Part]:
+    """Return each service's part of a request through the alarmed one: itself, and below it."""
+    below = _below(traces.service, seen)
+    now, then = _each(traces.lately, traces.service), _each(traces.before, traces.service)
+    return [
+        Part(
+            service=one,
+            now=now.get(one, (0.0, 0.0))[0],
+            before=then.get(one, (0.0, 0.0))[0],
+            faults=now.get(one, (0.0, 0.0))[1],
+            before_faults=then.get(one, (0.0, 0.0))[1],
+        )
+        for one in dict.fromkeys((*now, *then))
+        if one in below
+    ]
+
+
+def _each(times: Iterable[TimeAt], service: str) -> dict[str, tuple[float, float]]:
+    """Return own seconds for each request at `service`, and the share that failed there."""
+    every = list(times)
+    requests = sum(one.requests for one in every if one.service == service)
+    if requests < FEWEST_REQUESTS:
+        return {}
+    own: dict[str, float] = {}
+    many: dict[str, int] = {}
+    faults: dict[str, int] = {}
+    for one in every:
+        own[one.service] = own.get(one.service, 0.0) + one.own_seconds * one.requests
+        many[one.service] = many.get(one.service, 0) + one.requests
+        faults[one.service] = faults.get(one.service, 0) + one.own_faults
+    return {name: (own[name] / requests, faults[name] / max(many[name], 1)) for name in own}
+
+
+def _below(service: str, seen: ServiceMap) -> set[str]:
+    calls: dict[str, list[str]] = {}
+    for one in seen.edges:
+        calls.setdefault(one.caller, []).append(one.callee)
+    found, waiting = {service}, [service]
+    while waiting:
+        for callee in calls.get(waiting.pop(), ()):
+            if callee not in found:
+                found.add(callee)
+                waiting.append(callee)
+    return found
+
+
+def _own_row(ledger: Ledger, own: Part, guilty: Part) -> None:
+    statement, refuted_if = "its own time stays as it was", "its own time grows as much"
+    seen = f"{own.service} itself: {_ms(own.before)} then, {_ms(own.now)} now"
+    if own.added <= LEAST_SHARE * max(guilty.added, 0.0) or own.now < SLOWER_RATIO * own.before:
+        ledger.supports(slow_traces, 0.15, statement, seen=seen, refuted_if=refuted_if)
+    else:
+        ledger.opposes(slow_traces, 0.2, statement, seen=seen, refuted_if=refuted_if)
+
+
+def _spot_row(ledger: Ledger, spot: TroubleSpot | None, guilty: Part) -> None:
+    statement = "the bookkeeping of excess over the call graph says so too"
+    refuted_if = "it names another service"
+    if spot is None or not spot.cause:
+        why = spot.why if spot else ""
+        ledger.not_measured(trouble_spot, statement, refuted_if=refuted_if, why=why)
+    elif spot.cause in {guilty.service, spot.alarmed}:
+        # Those outside have no metrics of their own: their caller has their excess.
+        ledger.supports(trouble_spot, 0.15, statement, seen=spot.why, refuted_if=refuted_if)
+    else:
+        ledger.opposes(trouble_spot, 0.1, statement, seen=spot.why, refuted_if=refuted_if)
+
+
+def _cpu_row(ledger: Ledger) -> None:
+    statement, refuted_if = "its own CPU is not what it waits for", "it is throttled itself"
+    use = ledger.evidence.fact(cpu_use)
+    ratios = [one.throttled_ratio for one in (use.containers if use else ())]
+    known = [one for one in ratios if one is not None]
+    if not known:
+        ledger.not_measured(cpu_use, statement, refuted_if=refuted_if)
+    elif max(known) < THROTTLED_RATIO:
+        seen = f"{max(known):.0%} of its periods are throttled at most"
+        ledger.supports(cpu_use, 0.1, statement, seen=seen, refuted_if=refuted_if)
+    else:
+        seen = f"{max(known):.0%} of its periods are throttled"
+        ledger.opposes(cpu_use, 0.2, statement, seen=seen, refuted_if=refuted_if)
+
+
+def _balancer_row(ledger: Ledger) -> None:
+    """Write what the load balancer saw, where the alarm names one."""
+    use = ledger.evidence.fact(balancer_use)
+    if use is None or use.target_seconds is None or use.before_target_seconds is None:
+        return
+    statement, refuted_if = "its load balancer sees it too", "its targets answer as fast as before"
+    seen = f"{_ms(use.before_target_seconds)} then, {_ms(use.target_seconds)} now at {use.name}"
+    if use.target_seconds >= SLOWER_RATIO * use.before_target_seconds:
+        ledger.supports(balancer_use, 0.05, statement, seen=seen, refuted_if=refuted_if)
+    else:
+        ledger.opposes(balancer_use, 0.05, statement, seen=seen, refuted_if=refuted_if)
+
+
+def _caller(evidence: Evidence) -> Subject | None:
+    affected = evidence.fact(affected_pods)
+    return principal(affected) if affected is not None else None
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
+
+
+def judge(case: Case, evidence: Evidence, finding: Finding, since: datetime | None) -> Judgement:
+    """Say how long its requests take now, against before."""
+    del case, since, finding
+    latency: RequestLatency | None = evidence.fact(request_latency)
+    if latency is None or not latency.pods:
+        return unclear(evidence.why_unknown(request_latency))
+    known = [one for one in latency.pods if one.before_seconds]
+    slow = [one for one in known if one.seconds >= SLOWER_RATIO * (one.before_seconds or 0.0)]
+    signals = (f"{len(slow)} of {len(known)} pods answer slower than before",)
+    return Judgement(
+        symptom_gone=not slow if known else None,
+        cause=CauseNow.GOES_ON if slow else CauseNow.UNCLEAR,
+        signals=signals,
+    )
+
+
+MODE = FailureMode(
+    name=NAME,
+    title="slow or failing dependency",
+    suspect=suspected_in(Category.LATENCY, Category.ERRORS, Category.AVAILABILITY),
+    steps=(
+        affected_pods,
+        service_map,
+        slow_traces,
+        trouble_spot,
+        request_latency,
+        cpu_use,
+        balancer_use,
+    ),
+    conclude=conclude,
+    watch_steps=(affected_pods, request_latency),
+    judge=judge,
+    relapse_seconds=for_two_minutes,
+    watched="how long requests take",
+)
