@@ -25,6 +25,9 @@ What drives it besides manifests: `World.stop_kubelet(node)`, or the node's anno
 `lab.petops.dev/kubelet: stopped`; `NodeRules`, by which kubelets evict. `programs` lists the
 environment variables that every program honours, `image_pulls` the image names that cannot be had.
 
-What it leaves out: exec and port-forward, volumes, init containers, topology spread and preemption,
+`port_forwarding` carries port-forward (over `spdy`), `pod_ports` says who answers there: simulated
+programs over HTTP, or one of this machine by the annotation `lab.petops.dev/ports: 8080=41234`.
+
+What it leaves out: exec and attach, volumes, init containers, topology spread and preemption,
 admission webhooks, custom resources.
 """

@@ -13,6 +13,8 @@ _RBAC: Final = "rbac.authorization.k8s.io"
 _READ: Final = ("get", "list", "watch")
 _WRITE: Final = ("create", "delete", "deletecollection", "patch", "update")
 _GUARDED: Final = frozenset({"secrets"})
+_ENTERING: Final = frozenset({"attach", "exec", "portforward"})
+"""Whoever may only read may not enter a pod, even where a GET does it."""
 _OF_ADMINS: Final = frozenset({"rolebindings", "roles"})
 
 
@@ -53,7 +55,9 @@ def _rules(verbs: Sequence[str], *, namespaced_only: bool) -> Iterator[Json]:
             and one.plural not in _GUARDED | (_OF_ADMINS if namespaced_only else frozenset())
             and (one.namespaced or not namespaced_only)
             and "get" in one.verbs
-            for name in (one.plural, *(f"{one.plural}/{sub}" for sub in one.subresources))
+            for sub in ("", *one.subresources)
+            for name in (f"{one.plural}/{sub}" if sub else one.plural,)
+            if sub not in _ENTERING or "create" in verbs
         ]
         if names:
             yield {"apiGroups": [group], "resources": names, "verbs": list(verbs)}

@@ -23,7 +23,7 @@ from petops.lab.node_pressure import NodePressure
 from petops.lab.places import Place, Places
 from petops.lab.pod_facts import OVER, controller_of, set_condition
 from petops.lab.pod_status import admitted, container_status, running, terminated
-from petops.lab.probes import Probes
+from petops.lab.probes import Probes, listens_at
 from petops.lab.programs import Behaviours, Program, behaviour_of, dated
 from petops.lab.resizes import Resizes
 from petops.lab.runs import Network, Run
@@ -101,6 +101,16 @@ class Kubelet:
             LogLine(*dated(chosen.started_at, at, text))
             for at, text in chosen.behaviour.writes(since, until)
         ]
+
+    def listening(self, pod: Json, port: int) -> Run | None:
+        """Return the program of a pod that listens at a port."""
+        for place in self._places.of.get(pod["metadata"]["uid"], ()):
+            run = place.run
+            if run is None or not run.is_alive or not listens_at(place.spec, port):
+                continue
+            if run.age(self._stage.now) >= run.behaviour.listens_after:
+                return run
+        return None
 
     def _changed(self, change: Change) -> None:
         if change.resource != "pods":

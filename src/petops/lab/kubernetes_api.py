@@ -7,9 +7,10 @@ never a traceback. Who may do what, and with which token, is in `kubernetes_user
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from petops.lab import kubernetes_status as says
 from petops.lab import metrics_api
@@ -32,7 +33,9 @@ from petops.lab.kubernetes_status import ApiError, Cause, Wish
 from petops.lab.kubernetes_subresources import Logs, Subresources
 from petops.lab.kubernetes_users import READ_VERBS, User, Users
 from petops.lab.kubernetes_watch import stream, watched
-from petops.lab.kubernetes_writes import Writer, Written
+from petops.lab.kubernetes_writes import Writer, Written, said_by_store
+from petops.lab.port_forwarding import Dial
+from petops.lab.port_talk import Talk
 from petops.lab.quantities import stamp
 from petops.lab.resource_metrics import ResourceMetrics
 from petops.lab.store import Json, ObjectStore
@@ -43,6 +46,13 @@ _TOKEN_SECONDS: Final = 3600
 _SHORTEST_TOKEN: Final = 600
 _LONGEST_TOKEN: Final = 2**32
 _REVIEWS: Final = frozenset({"authentication.k8s.io", "authorization.k8s.io"})
+
+
+class Ports(Protocol):
+    """Who answers at pods' ports."""
+
+    def dial(self, pod: Json, port: int) -> Talk:
+        """Return who answers at a port; raise PortRefusedError where nobody does."""
 
 
 def _nothing_to_do() -> None:
@@ -73,6 +83,8 @@ class KubernetesApi:
         self._reviews = Reviews(self._users, self._authorizer)
         self.metrics: ResourceMetrics | None = None
         """What metrics-server knows; None where there is none."""
+        self.ports: Ports | None = None
+        """Who answers at pods' ports; None where nothing runs."""
         self._reader = Reader(store)
         self._writer = Writer(store, chance, now)
         self._deleter = Deleter(store, now)
@@ -107,6 +119,25 @@ class KubernetesApi:
             if exc.text:
                 return ApiAnswer.plain(exc.text, exc.code)
             return ApiAnswer.of(exc.status, exc.code)
+
+    def forward(self, request: ApiRequest) -> Dial | None:
+        """Return who answers at a pod's ports, for a request that is to be upgraded to that.
+
+        None for a request for something else; raise ApiError where it is refused.
+        """
+        self._prepare()
+        user = self._users.caller(request.headers)
+        if discover(request) is not None:
+            return None
+        target = target_of(request.path)
+        if target.sub != "portforward" or self.ports is None:
+            return None
+        self._authorize(request, user, target, verb_of(request, target))
+        with said_by_store(target.resource, target.name):
+            pod = self._store.get("pods", target.namespace, target.name)
+        if (pod.get("status") or {}).get("phase") != "Running":
+            raise says.bad_request(f"pod {target.name} does not have a running host")
+        return functools.partial(self.ports.dial, pod)
 
     def _routed(self, request: ApiRequest, user: User) -> ApiAnswer:
         target = target_of(request.path)
@@ -165,6 +196,10 @@ class KubernetesApi:
             )
         if target.sub == "log" and verb == "get":
             return self._subresources.log(request, target)
+        if target.sub in {"attach", "exec"} and verb in {"create", "get"}:
+            raise says.nothing_runs_inside(target.sub)
+        if target.sub == "portforward" and verb in {"create", "get"}:
+            raise says.no_upgrade()
         raise says.method_not_allowed()
 
     def _token(self, request: ApiRequest, target: Target) -> Json:

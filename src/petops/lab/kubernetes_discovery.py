@@ -132,7 +132,8 @@ def _resources(group: str, version: str) -> Json:
                 "verbs": list(_sub_verbs(sub)),
             }
             if sub in SUBRESOURCE_KINDS:
-                below["group"], below["version"], below["kind"], _ = SUBRESOURCE_KINDS[sub]
+                group, version, below["kind"], _ = SUBRESOURCE_KINDS[sub]
+                below |= {"group": group, "version": version} if group else {}
             listed.append(below)
     name = f"{group}/{version}" if group else version
     return {

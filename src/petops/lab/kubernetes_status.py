@@ -180,6 +180,17 @@ def method_not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", message, details={})
 
 
+def no_upgrade() -> ApiError:
+    """A connection that is to be carried in another protocol, asked for without one."""
+    return bad_request("Upgrade request required")
+
+
+def nothing_runs_inside(sub: str) -> ApiError:
+    """Only a lab says this: its containers are figures, with nothing in them to enter."""
+    message = f"containers are simulated here: there is nothing that {sub} could reach"
+    return ApiError(501, "NotImplemented", message, details={"kind": "pods"})
+
+
 def unauthorized() -> ApiError:
     """A token that nobody issued."""
     return ApiError(401, "Unauthorized", "Unauthorized")

@@ -129,7 +129,7 @@ class Probes:
     def _failure(self, place: Place, run: Run, kind: str) -> str | None:
         """Return what is wrong with an answer; None if nothing is."""
         probe, age = place.spec[kind], run.age(self._stage.now)
-        listens = age >= run.behaviour.listens_after and _listens(place.spec, _port(probe))
+        listens = age >= run.behaviour.listens_after and listens_at(place.spec, _port(probe))
         if "exec" not in probe and not listens:
             return self._refused(place, probe)
         answers = run.behaviour.is_ready if kind == "readinessProbe" else run.behaviour.is_live
@@ -155,9 +155,21 @@ def _number(container: Json, port: object) -> object:
     return next((one["containerPort"] for one in ports if one.get("name") == port), _PORT)
 
 
-def _listens(container: Json, port: object) -> bool:
+def listens_at(container: Json, port: object) -> bool:
     """Say whether a program listens there: at its declared ports, at any if it declares none."""
     ports = container.get("ports") or ()
     if not ports or port is None:
         return True
     return any(port in {one.get("name"), one.get("containerPort")} for one in ports)
+
+
+def health_paths(pod: Json) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the paths that a pod's probes ask for: of readiness, and of liveness or start."""
+
+    def asked(*kinds: str) -> frozenset[str]:
+        probes = (one.get(kind) or {} for one in pod["spec"]["containers"] for kind in kinds)
+        return frozenset(
+            str((probe["httpGet"]).get("path", "/")) for probe in probes if "httpGet" in probe
+        )
+
+    return asked("readinessProbe"), asked("livenessProbe", "startupProbe")

@@ -75,7 +75,7 @@ SERVED: Final[tuple[Resource, ...]] = (
         kind="Pod",
         short=("po",),
         categories=_ALL,
-        subresources=("eviction", "log", "resize", "status"),
+        subresources=("attach", "eviction", "exec", "log", "portforward", "resize", "status"),
     ),
     Resource(
         plural="resourcequotas", kind="ResourceQuota", short=("quota",), subresources=("status",)
@@ -229,6 +229,9 @@ SERVED: Final[tuple[Resource, ...]] = (
 )
 
 SUBRESOURCE_KINDS: Final = {
+    "attach": ("", "v1", "PodAttachOptions", ("create", "get")),
+    "exec": ("", "v1", "PodExecOptions", ("create", "get")),
+    "portforward": ("", "v1", "PodPortForwardOptions", ("create", "get")),
     "eviction": ("policy", "v1", "Eviction", ("create",)),
     "scale": ("autoscaling", "v1", "Scale", ("get", "patch", "update")),
     "token": ("authentication.k8s.io", "v1", "TokenRequest", ("create",)),

@@ -28,6 +28,8 @@ from petops.lab.kubernetes_request import ApiAnswer, ApiRequest
 from petops.lab.metering import Meter
 from petops.lab.node_heartbeats import KUBELET_ANNOTATION, STOPPED
 from petops.lab.node_memory import NodeRules
+from petops.lab.pod_ports import PodPorts
+from petops.lab.port_forwarding import Dial
 from petops.lab.programs import Behaviours
 from petops.lab.resource_metrics import ResourceMetrics
 from petops.lab.resources import of_kind
@@ -82,6 +84,7 @@ class World:
             chance=chance,
             prepare=self.step,
         )
+        self.api.ports = PodPorts(self._stage, self._kubelet, self._traffic, self.step)
         self._live(applied, history)
 
     @property
@@ -120,6 +123,10 @@ class World:
     async def handle(self, request: ApiRequest) -> ApiAnswer:
         """Answer one request to the Kubernetes API."""
         return await self.api.handle(request)
+
+    def forward(self, request: ApiRequest) -> Dial | None:
+        """Return who answers at a pod's ports, as the Kubernetes API leads there."""
+        return self.api.forward(request)
 
     def apply(
         self, manifests: str | Iterable[Json], *, namespace: str = application.NAMESPACE
