@@ -163,10 +163,13 @@ async def test_the_python_client_s_portforward_works(tmp_path: Path) -> None:
 async def test_the_aio_client_gets_the_channels_too() -> None:
     async with served() as url:
         pod = await first_pod(url, "petsite")
-        async with WsApiClient(aio_client.Configuration(host=url)) as api:
+        api: Any = WsApiClient(aio_client.Configuration(host=url))  # type: ignore[no-untyped-call]
+        async with api:
             core = aio_client.CoreV1Api(api)
-            connecting = await core.connect_get_namespaced_pod_portforward_without_preload_content(
-                pod, "default", ports="8080"
+            connecting: Any = (
+                await core.connect_get_namespaced_pod_portforward_without_preload_content(
+                    pod, "default", ports="8080"
+                )
             )
             async with connecting as socket:
                 heads = [(await socket.receive()).data for _ in range(2)]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from petops.lab.port_forwarding import Wire, over_channels, over_spdy
 from petops.lab.port_talk import HttpAnswer, Inbox, PortRefusedError, Talk, over_http
-from petops.lab.spdy import DICTIONARY, Opened, Received, Spdy, SpdyError
+from petops.lab.spdy import DICTIONARY, Event, Opened, Received, Spdy, SpdyError
 
 
 def opening(stream: int, **headers: str) -> bytes:
@@ -35,7 +35,7 @@ def test_the_dictionary_is_that_of_the_draft() -> None:
 
 def test_frames_are_read_however_they_are_cut() -> None:
     frames = opening(1, streamtype="data", port="80") + Spdy().data(1, b"hello", is_last=True)
-    spdy, events = Spdy(), []
+    spdy, events = Spdy(), list[Event]()
     for at in range(len(frames)):
         events += spdy.received(frames[at : at + 1])
     assert events == [
