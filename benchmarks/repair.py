@@ -89,13 +89,15 @@ async def repaired(fault: str, wanted: Sequence[str], record: Path | None) -> di
         waiting = time.monotonic() - began
         choice = _choice(found, wanted)
         asked = time.monotonic()
-        await _approve(at, found, choice)
+        if why := await _approved(at, found, choice):
+            found = (await at.engine.board()).incidents[found.id]
+            _recorded(record, fault, found)
+            return _figures(found, choice) | {"refused": why}
         await _until(at.engine, {Phase.WATCHING, Phase.RECOVERED, *AT_REST})
         applied = time.monotonic() - asked
         await _until(at.engine, {Phase.RECOVERED, *AT_REST})
         found = await _until(at.engine, set(AT_REST))
-        if record is not None:
-            _recorded(record, fault, found)
+        _recorded(record, fault, found)
         return _figures(found, choice) | {
             "injection_to_proposal_seconds": round(waiting, 1),
             "approval_to_applied_seconds": round(applied, 3),
@@ -124,13 +126,15 @@ def _choice(found: Incident, wanted: Sequence[str]) -> Proposal:
     return on_offer[name]
 
 
-async def _approve(at: Staged, found: Incident, choice: Proposal) -> None:
+async def _approved(at: Staged, found: Incident, choice: Proposal) -> str:
+    """Approve it, by two people where it needs two; return why that was refused, if it was."""
     people = (at.engine, at.second) if choice.risk is Risk.RED else (at.engine,)
     for person in people:
         request = ApproveRemedy(id=str(uuid.uuid4()), incident=found.id, digest=choice.digest)
         entry = await person.submit(request)
         if why := getattr(entry.event, "why", ""):
-            raise SystemExit(f"refused: {why}")
+            return str(why)
+    return ""
 
 
 async def _until(engine: Embedded, phases: set[Phase]) -> Incident:
@@ -142,7 +146,9 @@ async def _until(engine: Embedded, phases: set[Phase]) -> Incident:
             await asyncio.sleep(0.02)
 
 
-def _recorded(folder: Path, fault: str, found: Incident) -> None:
+def _recorded(folder: Path | None, fault: str, found: Incident) -> None:
+    if folder is None:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{fault}.md").write_text(markdown(found), encoding="utf-8")
     text = json.dumps(document(found), indent=2)

@@ -147,6 +147,13 @@ async def test_what_is_not_seen_to_be_well_is_not_called_so(
     assert why in "; ".join(found.signals)
 
 
+async def test_a_condition_that_is_not_yet_written_is_not_taken_for_well() -> None:
+    just_now = objects(pressed=False, evicted_ago=10)
+    for changed in (CHANGED, None):
+        found = await judged(just_now, Memory(500), changed=changed)
+        assert (found.symptom_gone, found.cause) == (False, CauseNow.UNCLEAR)
+
+
 async def test_evictions_that_go_on_are_the_cause_going_on() -> None:
     found = await judged(objects(evicted_ago=5), Memory(500))
     assert found.cause is CauseNow.GOES_ON

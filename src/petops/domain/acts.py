@@ -237,4 +237,5 @@ Change = (
 
 
 def _how(pods: tuple[PodTarget, ...]) -> str:
-    return f", in place in {len(pods)} running pods" if pods else ""
+    count = f"{len(pods)} running pod{'' if len(pods) == 1 else 's'}"
+    return f", in place in {count}" if pods else ""

@@ -117,10 +117,8 @@ class Rules:
     approval_expires: timedelta = timedelta(minutes=30)
     recovery_deadline: timedelta = timedelta(minutes=10)
     lapses_at_most: int = 12
-    ask_again_after: tuple[timedelta, ...] = (
-        timedelta(seconds=15),
-        timedelta(minutes=1),
-        timedelta(minutes=5),
+    ask_again_after: tuple[timedelta, ...] = tuple(
+        timedelta(seconds=one) for one in (5, 10, 15, 30, 60, 300)
     )
     protected_namespaces: frozenset[str] = frozenset({"kube-system", "kube-public"})
     mode: Mode = Mode.ACT

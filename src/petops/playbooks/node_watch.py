@@ -15,6 +15,7 @@ from petops.playbooks.steps.workloads import affected_pods, node_conditions
 
 # A kubelet looks every ten seconds: what was read so long after the change was not evicted for.
 SETTLES: Final = timedelta(seconds=15)
+TELLS: Final = timedelta(seconds=30)
 # Kubernetes' default of the kubelet's evictionPressureTransitionPeriod.
 HOLDS: Final = timedelta(minutes=5)
 # What a node's pods must leave of its allocatable, which is without the eviction threshold.
@@ -67,7 +68,13 @@ def judged_by_memory(
         if relief is None:
             return unclear(evidence.why_unknown(node_relief))
         signals = (f"node {name} is not short of memory", *_of_evicted(relief))
-        return Judgement(symptom_gone=not relief.away, cause=CauseNow.GONE, signals=signals)
+        # A kubelet writes its condition after it evicted: so soon the one tells nothing yet.
+        evicts = relief.evicted_at is not None and case.window.end - relief.evicted_at < TELLS
+        return Judgement(
+            symptom_gone=not relief.away and not evicts,
+            cause=CauseNow.UNCLEAR if evicts else CauseNow.GONE,
+            signals=signals,
+        )
     if relief is None or since is None or relief.node != name:
         signals = (f"node {name} is short of memory",)
         return Judgement(symptom_gone=False, cause=CauseNow.GOES_ON, signals=signals)

@@ -10,10 +10,12 @@ from petops.domain.change import Proposal, inverse
 from petops.domain.incident import Incident
 from petops.domain.policy import Identity
 
+_ENDS = (ev.RemedyApplied, ev.TakenBack, ev.ActFailed)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActMade:
-    """One act, told for people."""
+    """One act, told for people. It ends when it is made; its outcome may show long after."""
 
     summary: str
     act: str
@@ -48,7 +50,8 @@ def acts_made(incident: Incident) -> tuple[ActMade, ...]:
                 who = approvals.get(event.digest, ())
                 acts.append(_begun(event, offers.get(event.digest), who, reasons))
             case _ if acts and (outcome := _outcome(event)):
-                acts[-1] = replace(acts[-1], outcome=outcome, ended_at=event.at)
+                ended = event.at if isinstance(event, _ENDS) else acts[-1].ended_at
+                acts[-1] = replace(acts[-1], outcome=outcome, ended_at=ended)
     return tuple(acts)
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from petops.domain import events as ev
+from petops.domain.change import Advice, Proposal
 from petops.domain.diagnosis import Finding, Row, Verdict, Weighs
 from petops.domain.incident import Incident
 from petops.domain.stages import stages
@@ -75,7 +76,12 @@ def _head(incident: Incident) -> Iterator[str]:
 def _summary(incident: Incident) -> Iterator[str]:
     yield "## In short"
     yield ""
-    diagnosis = incident.diagnosis
+    alarm, diagnosis = incident.alarm, incident.diagnosis
+    about = f" on {alarm.subject}" if alarm.subject else ""
+    yield f"- Alarm: {plain(alarm.name)}{plain(about)}, {_at(alarm.started_at)}."
+    before = sum(isinstance(one.event, ev.Reopened) for one in incident.history)
+    if before:
+        yield f"- It came back: this is round {before + 1}; the timeline has them all."
     yield f"- Cause: {plain(diagnosis.because) if diagnosis else 'not found yet'}."
     acts = acts_made(incident)
     for one in acts:
@@ -177,7 +183,8 @@ def _changes(incident: Incident) -> Iterator[str]:
             ("Approved by", " and ".join(one.approvers)),
             ("Broke the glass", one.broke_glass),
             ("Began", _at(one.began_at)),
-            ("Ended", f"{_at(one.ended_at)}: {one.outcome}" if one.ended_at else one.outcome),
+            ("Ended", _at(one.ended_at) if one.ended_at else ""),
+            ("Outcome", one.outcome),
             ("Act, on the object", one.act),
             ("Digest", one.digest),
             ("Taken back by", one.inverse),
@@ -189,6 +196,15 @@ def _changes(incident: Incident) -> Iterator[str]:
             yield from (line.replace("```", "'''") for line in one.diff)
             yield "```"
             yield ""
+    made = {one.digest for one in acts}
+    others = [one for one in incident.proposals if one.digest not in made]
+    if acts and others:
+        yield "Offered as well:"
+        yield ""
+        for other in others:
+            risk = "advice" if isinstance(other.change, Advice) else str(other.risk)
+            yield f"- {plain(other.remedy)} ({risk}): {plain(other.change.summary)}"
+        yield ""
     if incident.withheld:
         yield "Considered and not offered:"
         yield ""
@@ -221,14 +237,46 @@ def _to_do(incident: Incident) -> Iterator[str]:
 def _timeline(incident: Incident) -> Iterator[str]:
     yield "## Timeline (UTC)"
     yield ""
-    yield from _table(
-        ("Time", "What happened"),
-        ((_at(entry.event.at), _told(entry.event)) for entry in incident.history),
-    )
+    yield from _table(("Time", "What happened"), _moments(incident))
+
+
+def _moments(incident: Incident) -> Iterator[tuple[str, str]]:
+    """Yield what happened; of the questions, asked all at once, only how many were answered."""
+    answered = unanswered = 0
+    for entry in incident.history:
+        event = entry.event
+        match event:
+            case ev.StepAnswered():
+                answered += 1
+            case ev.StepUnanswered():
+                unanswered += 1
+            case _:
+                if isinstance(event, ev.Diagnosed) and answered + unanswered:
+                    text = f"{answered} questions answered, {unanswered} not"
+                    yield _at(event.at), text
+                    answered = unanswered = 0
+                yield _at(event.at), _told(event)
 
 
 def _told(event: ev.Event) -> str:
-    return told(event)[0].text
+    """Return an event in one line."""
+    match event:
+        case ev.RemediesProposed(proposals=proposals) | ev.InverseOffered(proposals=proposals):
+            return f"on offer: {_names(proposals)}"
+        case ev.NothingToPropose(because=because):
+            return f"no change is on offer: {because}"
+        case ev.Diagnosed(diagnosis=diagnosis):
+            because = f": {diagnosis.because}" if diagnosis.cause else ""
+            return told(event)[0].text + because
+        case _:
+            return told(event)[0].text
+
+
+def _names(proposals: Iterable[Proposal]) -> str:
+    return ", ".join(
+        f"{one.remedy} ({'advice' if isinstance(one.change, Advice) else one.risk})"
+        for one in proposals
+    )
 
 
 def _act_as_json(one: ActMade) -> dict[str, Any]:
