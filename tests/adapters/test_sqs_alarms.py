@@ -84,7 +84,7 @@ class Run:
 
     async def until_empty(self) -> None:
         async with self.source:
-            with pytest.raises(Stop):
+            with pytest.RaisesGroup(Stop):
                 await self.source.run(self.submit, AlarmMapping(), self.said.append)
 
 

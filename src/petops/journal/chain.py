@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from petops.domain.change import canonical
 
@@ -63,9 +63,15 @@ def begin(connection: sqlite3.Connection) -> None:
 
 def verified(connection: sqlite3.Connection, expected: str = "") -> Verified:
     """Walk the chain; `expected` is a hash that was noted elsewhere and must still be in it."""
+    ((head_seq, head),) = connection.execute("select seq, hash from head")
+    return walked(connection.execute(_ROWS), (head_seq, head), expected)
+
+
+def walked(lines: Iterable[Sequence[Any]], head: tuple[int, str], expected: str = "") -> Verified:
+    """Walk the chain in these lines, in order, each with its hash at the end."""
     faults: list[Fault] = []
     count, last_seq, last, seen = 0, 0, GENESIS, False
-    for *line, stored in connection.execute(_ROWS):
+    for *line, stored in lines:
         row: Row = (line[0], line[1], line[2], line[3], line[4], line[5])
         if row[0] != last_seq + 1:
             faults.append(Fault(seq=last_seq + 1, what=_missing(last_seq + 1, row[0] - 1)))
@@ -79,8 +85,7 @@ def verified(connection: sqlite3.Connection, expected: str = "") -> Verified:
             )
         count, last_seq, last = count + 1, row[0], stored
         seen = seen or stored == expected
-    ((head_seq, head),) = connection.execute("select seq, hash from head")
-    faults += _at_the_end(last_seq, last, head_seq, head)
+    faults += _at_the_end(last_seq, last, *head)
     if expected and not seen:
         what = f"no line has the hash {expected[:16]}: the journal was written anew"
         faults.append(Fault(seq=0, what=what))

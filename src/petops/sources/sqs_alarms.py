@@ -11,6 +11,7 @@ import asyncio
 import json
 import random
 import re
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ Say = Callable[[str], None]
 
 _POLL_SECONDS: Final = 5  # a cancelled poll keeps its thread for as long
 _AT_ONCE: Final = 10
+_HELPERS: Final = 7
+_IN_FLIGHT: Final = 1000  # each is a message that the queue keeps until it is journaled
+_PATIENCE_SECONDS: Final = 0.25
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 _LONGEST_REASON: Final = 500
 _REGION: Final = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com")
@@ -63,7 +67,10 @@ class SqsAlarms:
         self._region = region
         self._client = client
         self._pause = pause
-        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="petops-sqs")
+        self.last_poll_at = 0.0
+        self._failed: PetopsError | None = None
+        self._slots = asyncio.Semaphore(_IN_FLIGHT)
+        self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="petops-sqs")
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,12 +119,56 @@ class SqsAlarms:
         await self.done(delivery)
 
     async def run(self, submit: Submit, mapping: AlarmMapping, say: Say) -> None:
-        """Hand every alarm to `submit`, without end; `say` tells when the queue goes and comes."""
-        failures = 0
+        """Hand every alarm to `submit`, without end; `say` tells when the queue goes and comes.
+
+        Alarms may wait in `submit`: polling goes on beside them, up to a bound. While polls come
+        back full, further ones run beside the first.
+        """
+        async with asyncio.TaskGroup() as group:
+
+            async def handle(delivery: Delivery) -> None:
+                try:
+                    await self._handle(delivery, submit, mapping, say)
+                except PetopsError as exc:
+                    self._failed = exc
+                finally:
+                    self._slots.release()
+
+            async def batch() -> bool:
+                """Poll once; return whether there is more to be had."""
+                found = await self.poll()
+                self.last_poll_at = time.monotonic()
+                tasks = []
+                for one in found:
+                    await self._slots.acquire()
+                    tasks.append(group.create_task(handle(one)))
+                if tasks:
+                    await asyncio.wait(tasks, timeout=_PATIENCE_SECONDS)
+                if self._failed is not None:
+                    failed, self._failed = self._failed, None
+                    raise failed
+                return len(found) >= _AT_ONCE
+
+            await self._polling(group, batch, say)
+
+    async def _polling(
+        self, group: asyncio.TaskGroup, batch: Callable[[], Awaitable[bool]], say: Say
+    ) -> None:
+        """Poll without end, with helpers while there is a backlog, and with pauses in trouble."""
+        failures, helpers = 0, 0
+
+        async def helping() -> None:
+            nonlocal helpers
+            try:
+                while await batch():
+                    pass
+            except PetopsError as exc:
+                self._failed = exc  # the first poller tells, and pauses
+            helpers -= 1
+
         while True:
             try:
-                for delivery in await self.poll():
-                    await self._handle(delivery, submit, mapping, say)
+                is_full = await batch()
             except PetopsError as exc:
                 if not failures:
                     say(f"alarms wait in their queue: {exc.message}; petops keeps trying")
@@ -127,6 +178,9 @@ class SqsAlarms:
                 if failures:
                     say("alarms are read from their queue again")
                 failures = 0
+                if is_full and helpers < _HELPERS:
+                    helpers += 1
+                    group.create_task(helping())
 
     async def _handle(
         self, delivery: Delivery, submit: Submit, mapping: AlarmMapping, say: Say
@@ -198,6 +252,7 @@ def _client(region: str | None) -> Any:
     config = Config(
         connect_timeout=5,
         read_timeout=_POLL_SECONDS + 10,
+        max_pool_connections=16,
         retries={"total_max_attempts": 1},
         user_agent_extra="petops",
     )

@@ -1,0 +1,67 @@
+"""A small storm, in virtual time: none lost, few incidents, no cause mixed and none missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from petops.domain import events as ev
+from petops.domain.alarm_mapping import AlarmMapping
+from petops.domain.assessment import AssessmentRules, assess
+from petops.domain.policy import Identity
+from petops.domain.requests import ReportAlarm
+from petops.engine.engine import Engine
+from petops.engine.surroundings import Surroundings
+from petops.journal.memory import MemoryJournal
+from petops.sources.alarm_events import parse_document
+from tests.engine.storm import CLUSTER, StormCluster, events, judged, planned
+from tests.virtual import VirtualClock
+
+pytestmark = pytest.mark.looptime
+INTAKE = Identity(user="intake", channel="queue")
+
+
+async def test_a_storm_becomes_few_incidents_that_mix_no_causes() -> None:
+    clock, plan = VirtualClock(), planned(50)
+    cluster = StormCluster(clock, plan)
+    sent = events(plan, 600, 20.0, clock.now())
+    given = Surroundings(
+        clock=clock,
+        cluster=cluster,
+        metrics=cluster,
+        actuator=cluster,
+        site=cluster,
+        topology=cluster,
+        assess=lambda alarm: assess(alarm, AssessmentRules()),
+        new_id=lambda: "none",
+    )
+    waits: list[float] = []
+    async with Engine(MemoryJournal(), given).running() as engine:
+
+        async def report(at: float, body: str) -> None:
+            await clock.sleep(at)
+            (alarm,) = parse_document(body, AlarmMapping(here=CLUSTER))
+            began = clock.now()
+            await engine.submit(ReportAlarm(id=f"cw:{alarm.event_id}", alarm=alarm), INTAKE)
+            waits.append((clock.now() - began).total_seconds())
+
+        async with asyncio.TaskGroup() as group:
+            for one in sent:
+                group.create_task(report(one.at_seconds, one.body))
+        await clock.sleep(60)
+        board = await engine.board()
+    verdict = judged(board, plan, sent)
+    assert verdict.lost == 0
+    assert verdict.mixed == ()
+    assert verdict.missing == ()
+    assert 5 <= verdict.left <= 15, verdict
+    assert max(waits) < 10
+    began = Counter(
+        entry.incident
+        for one in board.incidents.values()
+        for entry in one.history
+        if isinstance(entry.event, ev.InvestigationStarted)
+    )
+    assert len(began) <= 15
