@@ -64,7 +64,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """Who answered how, from a moment on until the next situation.
+    """Who answered how, from a moment on until the next situation, and who called whom.
 
     `sent_per_second` is what the generators send to the front, less its swing.
     """
@@ -74,6 +74,7 @@ class Situation:
     behind: Mapping[str, tuple[Answering, ...]]
     answers: Mapping[str, Answer] = field(repr=False)
     """By container id."""
+    routes: tuple[Route, ...] = field(repr=False)
 
 
 def own_seconds(run: Run, requests_per_second: float, now: datetime) -> float:
@@ -95,7 +96,7 @@ def situation(
     since: datetime,
     sent_per_second: float,
     behind: Mapping[str, tuple[Answering, ...]],
-    routes: Iterable[Route],
+    routes: tuple[Route, ...],
     alone: Mapping[str, float],
 ) -> Situation:
     """Work out what every pod answers. `alone` are services that no route leads through."""
@@ -107,7 +108,13 @@ def situation(
             part = (share / len(pods), _with_own(pod, waits))
             parts.setdefault(pod.run.container_id, []).append(part)
     answers = {key: _answer(found) for key, found in parts.items()}
-    return Situation(since=since, sent_per_second=sent_per_second, behind=behind, answers=answers)
+    return Situation(
+        since=since,
+        sent_per_second=sent_per_second,
+        behind=behind,
+        answers=answers,
+        routes=routes,
+    )
 
 
 def _operations(

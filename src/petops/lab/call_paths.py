@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from petops.errors import UsageError
+
 FRONT: Final = "petsite"
 GENERATOR: Final = "traffic-generator"
 
@@ -134,6 +136,33 @@ def with_copies(services: Iterable[str]) -> tuple[Route, ...]:
         if stem == FRONT and number.isdigit():
             found += [replace(one, front=_renamed(one.front, f"-{number}")) for one in ROUTES]
     return tuple(found)
+
+
+def impaired(
+    routes: Iterable[Route], name: str, *, slower: float, fault_ratio: float
+) -> tuple[Route, ...]:
+    """Return the routes with one dependency `slower` times as slow, which fails so often.
+
+    Raise UsageError where nobody calls one of that name.
+    """
+    every = tuple(routes)
+    known = {call.to for route in every for one in walk(route.front) for call in one.calls}
+    names = {one.name: one for one in known if isinstance(one, Dependency)}
+    if name not in names:
+        raise UsageError(f"nobody calls {name[:80]!r}", hint=f"known: {', '.join(sorted(names))}")
+    was = names[name]
+    now = replace(was, median_seconds=was.median_seconds * slower, fault_ratio=fault_ratio)
+    return tuple(replace(one, front=_with(one.front, name, now)) for one in every)
+
+
+def _with(operation: Operation, name: str, now: Dependency) -> Operation:
+    def changed(to: Operation | Dependency) -> Operation | Dependency:
+        if isinstance(to, Operation):
+            return _with(to, name, now)
+        return now if to.name == name else to
+
+    calls = tuple(replace(call, to=changed(call.to)) for call in operation.calls)
+    return replace(operation, calls=calls)
 
 
 def _renamed(operation: Operation, suffix: str) -> Operation:

@@ -14,7 +14,7 @@ from random import Random
 from typing import Final, Protocol
 
 from petops.lab.answering import NETWORK_SECONDS, REFUSED_SECONDS, SPREAD, Answering, Situation
-from petops.lab.call_paths import ROUTES, Call, Dependency, Operation
+from petops.lab.call_paths import ROUTES, Call, Dependency, Operation, Route
 from petops.lab.chance import Chance
 
 _SAMPLED_EACH_SECOND: Final = 1.0
@@ -145,7 +145,7 @@ class Traces:
         digest = self._chance.digest("trace", second, number)
         random = Random(int.from_bytes(digest[:8], "big"))  # noqa: S311 - a simulation
         situation = self._situation(second + start)
-        route = _chosen(random)
+        route = _chosen(random, situation.routes[: len(ROUTES)])
         if not situation.behind.get(route.service):
             return None
         root = _Request(situation, random).answered(route, second + start, None)
@@ -157,13 +157,13 @@ class Traces:
         return situations[max(position - 1, 0)]
 
 
-def _chosen(random: Random) -> Operation:
-    left = random.random() * sum(route.share_ratio for route in ROUTES)
-    for route in ROUTES:
+def _chosen(random: Random, routes: Sequence[Route]) -> Operation:
+    left = random.random() * sum(route.share_ratio for route in routes)
+    for route in routes:
         left -= route.share_ratio
         if left < 0:
             return route.front
-    return ROUTES[-1].front
+    return routes[-1].front
 
 
 class _Request:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from petops.lab.answering import Answer, Answering, Situation, own_seconds, situation
-from petops.lab.call_paths import requests_for_each, with_copies
+from petops.lab.call_paths import impaired, requests_for_each, with_copies
 from petops.lab.endpoints import Endpoints
 from petops.lab.pod_facts import is_active
 from petops.lab.runs import Run
@@ -75,6 +75,12 @@ class Traffic:
         slow = _SLOW_SWING * math.sin(seconds / _SLOW_SECONDS + phase)
         fast = _FAST_SWING * math.sin(seconds / _FAST_SECONDS + 2 * phase)
         return sent * (1 + slow + fast)
+
+    def impair(self, dependency: str, *, slower: float, fault_ratio: float) -> None:
+        """Let something outside of the cluster be `slower` times as slow, and fail so often."""
+        self.settle()
+        self._routes = impaired(self._routes, dependency, slower=slower, fault_ratio=fault_ratio)
+        self._ready = ()  # another situation begins
 
     def settle(self, *, unless_within: timedelta = timedelta()) -> None:
         """Let arrive what has come since the last call, unless that was just now."""

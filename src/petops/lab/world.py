@@ -147,6 +147,11 @@ class World:
         """Let a kubelet come back that was stopped."""
         self._annotate_node(node, None)
 
+    def impair(self, dependency: str, *, slower: float = 1.0, fault_ratio: float = 0.0002) -> None:
+        """Let a database or queue outside of the cluster be slow, or fail: no manifest can."""
+        self.step()
+        self._traffic.impair(dependency, slower=slower, fault_ratio=fault_ratio)
+
     def _annotate_node(self, node: str, value: str | None) -> None:
         self.step()
 

@@ -30,6 +30,8 @@ ON_A_LINE = 0.9
 UNMOVED_SECONDS = 30.0
 # Two readings always lie on a line; three that rise evenly hardly do so by chance.
 FEWEST_READINGS = 3
+# What a program takes in its first seconds is its start, however steep; growth goes on after it.
+LONGEST_START_SECONDS = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +144,8 @@ def pooled(lives: Iterable[Lifetime]) -> Growth | None:
     noise = max(noise_mib(life) for life in chosen)
     rise = max(mib for _, mib in points) - min(mib for _, mib in points)
     climbs = _still_climbs(points, rate, noise)
-    leaking = rate > 0 and rise > 4 * noise and _on_a_line(points) and climbs
+    outlasts_start = points[-1][0] - points[0][0] >= LONGEST_START_SECONDS
+    leaking = rate > 0 and rise > 4 * noise and _on_a_line(points) and climbs and outlasts_start
     return Growth(
         leaking=leaking,
         mib_per_minute=rate,

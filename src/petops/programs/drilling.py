@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Final
@@ -28,17 +28,22 @@ from petops.engine.surroundings import Surroundings
 from petops.journal.memory import MemoryJournal
 from petops.lab.ports_in_memory import WorldCalls, WorldMetrics
 from petops.lab.world import CLUSTER, World
+from petops.programs.drilling_traces import WorldXRay
 from petops.programs.following import until_decidable
 from petops.programs.telling import Line
 from petops.scenarios import BEHAVIOURS
 from petops.scenarios.drills import About, Drill, Expected, Posed
 from petops.sources.kubernetes import KubernetesCluster
 from petops.sources.kubernetes_site import KubernetesSite
+from petops.sources.xray import XRayTraces
 
 BEGAN: Final = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HISTORY: Final = timedelta(minutes=45)
-AWAY: Final = ("metrics", "events", "log", "nodes", "replicasets", "services", "endpointslices")
-"""Sources that may be away, one at a time: `metrics`, or what the API server forbids to read."""
+AWAY: Final = (
+    *("metrics", "traces"),
+    *("events", "log", "nodes", "replicasets", "services", "endpointslices"),
+)
+"""What may be away, one at a time: metrics, traces, or what the API server forbids to read."""
 
 
 class StandingClock:
@@ -117,7 +122,7 @@ class Rehearsal:
         )
 
     async def _investigated(self, category: Category, away: str) -> Incident:
-        calls = WorldCalls(self.world, frozenset({away} - {"", "metrics"}))
+        calls = WorldCalls(self.world, frozenset({away} - {"", "metrics", "traces"}))
         metrics = WorldMetrics(self.world)
         metrics.is_down = away == "metrics"
         cluster = KubernetesCluster(calls, CLUSTER)
@@ -135,10 +140,13 @@ class Rehearsal:
             new_id=lambda: str(uuid.uuid4()),
         )
         by = Identity(user="drill", channel="terminal")
-        async with Engine(MemoryJournal(), given).running() as running:
-            engine = Embedded(running, by)
-            entry = await engine.submit(ReportAlarm(id=str(uuid.uuid4()), alarm=self._alarm()))
-            return await until_decidable(engine, entry.incident, _silent)
+        async with XRayTraces(client=WorldXRay(self.world)) as traces:
+            if away != "traces":
+                given = replace(given, traces=traces)
+            async with Engine(MemoryJournal(), given).running() as running:
+                engine = Embedded(running, by)
+                entry = await engine.submit(ReportAlarm(id=str(uuid.uuid4()), alarm=self._alarm()))
+                return await until_decidable(engine, entry.incident, _silent)
 
     def _alarm(self) -> Alarm:
         about = self._posed.about

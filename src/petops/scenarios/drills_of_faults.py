@@ -69,6 +69,20 @@ def _scenario(name: str, about: About, remedies: tuple[str, ...]) -> Callable[[W
     return begin
 
 
+def _behind_frontend(
+    name: str, about: About, remedies: tuple[str, ...]
+) -> Callable[[World], Posed]:
+    """Apply a scenario's manifest; the alarm is about the shop's front, which only waits."""
+
+    def begin(world: World) -> Posed:
+        scenario = CATALOGUE[name]
+        world.apply(scenario.documents(now=world.now))
+        expects = Expected(mode=scenario.diagnosis, about=about, remedies=remedies)
+        return Posed(about=About(name="petsite"), expects=expects)
+
+    return begin
+
+
 def _filled_node(world: World) -> Callable[[World], Posed]:
     """Fill a node's memory; the alarm is about the node that the program landed on."""
     scenario = CATALOGUE["node-pressure"]
@@ -162,6 +176,21 @@ def _busy(world: World) -> Posed:
     return Posed(about=about, expects=expects)
 
 
+def _slow_dependency(
+    dependency: str, alarmed: str, waits: str, *, slower: float = 1.0, fault_ratio: float = 0.0
+) -> Callable[[World], Posed]:
+    """Let something outside of the cluster be slow or fail; who waits for it is well itself."""
+
+    def begin(world: World) -> Posed:
+        world.impair(dependency, slower=slower, fault_ratio=fault_ratio)
+        expects = Expected(
+            mode="slow-dependency", about=About(name=waits), remedies=("look-closer",)
+        )
+        return Posed(about=About(name=alarmed), expects=expects)
+
+    return begin
+
+
 FAULTS: Final = (
     Drill(
         name="memory-leak",
@@ -199,6 +228,32 @@ FAULTS: Final = (
         ),
         seconds=240,
         categories=(Category.LATENCY, Category.CPU),
+    ),
+    Drill(
+        name="slow-dependency",
+        begin=_slow_dependency("DynamoDB", WEB, WEB, slower=40.0),
+        seconds=600,
+        categories=(Category.LATENCY,),
+    ),
+    Drill(
+        name="slow-dependency-fails",
+        begin=_slow_dependency("DynamoDB", WEB, WEB, fault_ratio=0.6),
+        seconds=600,
+        categories=(Category.ERRORS,),
+    ),
+    Drill(
+        name="slow-dependency-behind-a-frontend",
+        begin=_slow_dependency("DynamoDB", "petsite", WEB, slower=60.0),
+        seconds=600,
+        categories=(Category.LATENCY,),
+    ),
+    Drill(
+        name="cpu-throttling-behind-a-frontend",
+        begin=_behind_frontend(
+            "cpu-throttling", About(name="payforadoption-go-burn"), ("raise-cpu-limit",)
+        ),
+        seconds=600,
+        categories=(Category.LATENCY,),
     ),
     Drill(
         name="node-memory-pressure",
