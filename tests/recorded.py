@@ -26,6 +26,8 @@ NAMES = {
     Signal.CPU_SECONDS_TOTAL: "container_cpu_usage_seconds_total",
     Signal.CPU_PERIODS_TOTAL: "container_cpu_cfs_periods_total",
     Signal.CPU_THROTTLED_PERIODS_TOTAL: "container_cpu_cfs_throttled_periods_total",
+    Signal.CPU_WAITING_SECONDS_TOTAL: "container_pressure_cpu_waiting_seconds_total",
+    Signal.CPU_QUEUED_SECONDS_TOTAL: "container_cpu_schedstat_runqueue_seconds_total",
 }
 
 

@@ -41,9 +41,11 @@ pytestmark = pytest.mark.looptime
 WEB = named(NAMESPACE, "web")
 CHANGED = NOW - timedelta(seconds=100)
 AWAY = SourceError("it is away")
-OF_OBJECTS = sorted(
-    set(MODES) - {"memory-leak", "memory-limit-too-low", "cpu-throttling", "slow-dependency"}
-)
+OF_METRICS = {
+    *("memory-leak", "memory-limit-too-low", "cpu-throttling"),
+    *("slow-dependency", "node-cpu-starvation"),
+}
+OF_OBJECTS = sorted(set(MODES) - OF_METRICS)
 
 
 async def judged(mode: str, api: FakeApi, finding: Finding, since: Any = None) -> Judgement:

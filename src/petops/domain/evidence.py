@@ -59,6 +59,7 @@ class Signal(StrEnum):
     """A quantity that a `Metrics` source can give, in the unit that the name says.
 
     `STARTED_SECONDS` is when a container started, in seconds since 1970. Totals are counters;
+    `CPU_WAITING_SECONDS_TOTAL` is pressure (PSI), `CPU_QUEUED_SECONDS_TOTAL` time in run queues;
     `REQUEST_SECONDS_TOTAL` and `REQUEST_DURATIONS_TOTAL` are sum and count of one histogram.
     """
 
@@ -73,6 +74,8 @@ class Signal(StrEnum):
     CPU_SECONDS_TOTAL = "cpu-seconds-total"
     CPU_PERIODS_TOTAL = "cpu-periods-total"
     CPU_THROTTLED_PERIODS_TOTAL = "cpu-throttled-periods-total"
+    CPU_WAITING_SECONDS_TOTAL = "cpu-waiting-seconds-total"
+    CPU_QUEUED_SECONDS_TOTAL = "cpu-queued-seconds-total"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

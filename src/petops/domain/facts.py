@@ -17,14 +17,16 @@ from petops.domain.objects import (
     Evictions,
     JobRun,
     LastWords,
+    NodeChanges,
     NodeMemory,
+    NodePods,
     NodeRelief,
     NodeState,
     ObjectEvents,
     Quotas,
     ServiceEndpoints,
 )
-from petops.domain.performance import CpuUse, RequestLatency
+from petops.domain.performance import CpuShortage, CpuUse, RequestLatency
 from petops.domain.subject import Subject
 from petops.domain.tracing import LogExcerpt, ServiceMap, SlowTraces, TroubleSpot
 
@@ -285,4 +287,7 @@ Fact = (
     | CloudUse
     | BalancerUse
     | Monitoring
+    | NodePods
+    | NodeChanges
+    | CpuShortage
 )

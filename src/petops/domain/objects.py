@@ -61,6 +61,7 @@ class NodeState:
     is_cordoned: bool
     zone: str = ""
     allocatable_mib: float | None = None
+    allocatable_cores: float | None = None
 
     def has(self, kind: str, *statuses: str) -> bool:
         """Say whether the condition has one of these statuses."""
@@ -171,6 +172,44 @@ class JobRun:
     backoff_limit: int
     conditions: tuple[Condition, ...]
     is_job: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedPod:
+    """A pod on a node that is short of something, with what it asked for."""
+
+    pod: str
+    namespace: str
+    node: str
+    owner: Subject
+    created_at: datetime
+    ready: bool
+    requested_mib: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePods:
+    """All pods on the nodes that are or were short of memory; no nodes where none is."""
+
+    nodes: tuple[str, ...]
+    pods: tuple[PlacedPod, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeChange:
+    """Something that happened on a node: a pod came, a condition changed, an event was written."""
+
+    at: datetime
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeChanges:
+    """What happened on a node that is short of memory, oldest first, and since when it is."""
+
+    node: str
+    since: datetime | None
+    changes: tuple[NodeChange, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,45 @@ class CpuUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CpuWait:
+    """How long a pod's containers waited for a CPU that others had, a second, lately and before."""
+
+    pod: str
+    owner: Subject
+    node: str
+    waiting_ratio: float
+    before_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeCpu:
+    """What the pods of one node use together. `greediest` is the owner of most of it."""
+
+    node: str
+    used_cores: float
+    allocatable_cores: float | None
+    unmeasured_pods: int
+    greediest: Subject | None = None
+    greediest_cores: float = 0.0
+
+    @property
+    def used_ratio(self) -> float | None:
+        """Use over allocatable."""
+        return self.used_cores / self.allocatable_cores if self.allocatable_cores else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuShortage:
+    """Who waits for a CPU, and how full the node of who waits longest is.
+
+    `waits` is empty where neither pressure nor run queues are measured.
+    """
+
+    waits: tuple[CpuWait, ...]
+    node: NodeCpu | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodLatency:
     """One pod's mean request duration in seconds: lately, and earlier in the window."""
 

@@ -13,6 +13,7 @@ from petops.errors import UsageError
 from petops.lab.kubernetes_api import KubernetesApi
 from petops.lab.kubernetes_subresources import LogLine
 from petops.lab.quantities import moment, stamp
+from petops.lab.recorded_traces import trace_ends
 from petops.lab.resources import of_kind
 from petops.lab.store import Json, ObjectStore
 
@@ -95,6 +96,7 @@ def recorded_at(folder: Path) -> datetime:
         for series in result if isinstance(result, list) else ():
             pairs = series.get("values") or ([series["value"]] if "value" in series else [])
             found.extend(datetime.fromtimestamp(float(at), UTC) for at, _ in pairs)
+    found.extend(datetime.fromtimestamp(one, UTC) for one in trace_ends(folder))
     if not found:
         raise UsageError(f"{folder} holds no recorded pods, events or metrics")
     return max(found)

@@ -15,6 +15,7 @@ from petops.playbooks import (
     memory_leak,
     memory_limit_too_low,
     no_endpoints,
+    node_cpu_starvation,
     node_memory_pressure,
     node_not_ready,
     quota_exceeded,
@@ -43,6 +44,7 @@ MODES: Mapping[str, FailureMode] = MappingProxyType(
             job_failed.MODE,
             memory_limit_too_low.MODE,
             slow_dependency.MODE,
+            node_cpu_starvation.MODE,
         )
     }
 )

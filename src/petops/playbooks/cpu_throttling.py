@@ -6,25 +6,33 @@ well. Look-alikes: a starved node (no throttling), a slow dependency (CPU falls)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from statistics import median
 
 from petops.domain.alarm import Category
 from petops.domain.diagnosis import Finding, Verdict
-from petops.domain.performance import ContainerCpu, CpuUse, PodLatency, RequestLatency
+from petops.domain.performance import ContainerCpu, CpuUse
 from petops.playbooks.base import Case, CauseNow, Evidence, FailureMode, Judgement, Ledger
+from petops.playbooks.cpu_ledger import (
+    CALM_RATIO,
+    cloud_row,
+    latency_row,
+    limit_row,
+    moves_row,
+    own_time_row,
+    scaler_row,
+    service_row,
+    sibling_row,
+)
+from petops.playbooks.steps.beside import cloud_use
 from petops.playbooks.steps.cpu import cpu_use, request_latency
+from petops.playbooks.steps.objects import autoscalers, service_endpoints
+from petops.playbooks.steps.trouble import service_map, slow_traces
 from petops.playbooks.steps.workloads import affected_pods
 
 NAME = "cpu-throttling"
 REMEDIES = ("raise-cpu-limit", "widen-hpa", "create-hpa", "scale-out")
 # A container that waits in every fourth period is slowed; below one in twenty nobody notices.
 THROTTLED_RATIO = 0.25
-CALM_RATIO = 0.05
-AT_LIMIT_RATIO = 0.8
-# Requests that take half as long again are slower than chance makes them.
-SLOWER_RATIO = 1.5
 TWO_WINDOWS_SECONDS = 240.0
 
 
@@ -40,13 +48,13 @@ def suspect(case: Case) -> bool:
 
 def conclude(case: Case, evidence: Evidence) -> Finding:
     """Weigh the container that is throttled most: at its limit, and slower for it?"""
-    del case
     ledger = Ledger(mode=NAME, evidence=evidence)
     worst = _worst(evidence.fact(cpu_use))
     statement = "it is throttled"
     refuted_if = f"under {CALM_RATIO:.0%} of its CFS periods are throttled"
     if worst is None or worst.throttled_ratio is None:
         ledger.not_measured(cpu_use, statement, refuted_if=refuted_if)
+        cloud_row(ledger)
         return _finding(ledger, Verdict.UNDECIDED, "its CPU throttling was not measured")
     seen = f"{worst.throttled_ratio:.0%} of the periods of {worst.pod}/{worst.container}"
     if worst.lifetime_only:
@@ -56,14 +64,18 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         because = f"{worst.owner.name} is not throttled: {seen}"
         return _finding(ledger, Verdict.REFUTED, because, worst)
     ledger.supports(cpu_use, 0.35, statement, seen=seen, refuted_if=refuted_if)
-    _limit_row(ledger, worst)
-    _sibling_row(ledger, worst)
-    slower = _latency_row(ledger, worst)
+    service_row(ledger)
+    limit_row(ledger, worst)
+    sibling_row(ledger, worst)
+    slower = latency_row(ledger, worst)
+    own_slower = own_time_row(ledger, worst)
+    moves_row(ledger, worst)
+    scaler_row(ledger, case.window.end)
     because = (
         f"{worst.owner.name}/{worst.container} is throttled in {worst.throttled_ratio:.0%} of its "
         f"CPU periods"
     )
-    if slower is False:
+    if False in {slower, own_slower} and True not in {slower, own_slower}:
         return _finding(ledger, Verdict.REFUTED, f"{because}, and no slower for it", worst)
     if worst.limit_cores:
         because += f" at a limit of {worst.limit_cores:g} cores"
@@ -73,78 +85,6 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
 def _worst(use: CpuUse | None) -> ContainerCpu | None:
     measured = [one for one in use.containers if one.throttled_ratio is not None] if use else []
     return max(measured, key=lambda one: one.throttled_ratio or 0.0, default=None)
-
-
-def _limit_row(ledger: Ledger, worst: ContainerCpu) -> None:
-    statement, refuted_if = "it uses what its limit gives", "its usage is far from its limit"
-    ratio = worst.of_limit_ratio
-    if ratio is None:
-        ledger.not_measured(
-            cpu_use, statement, refuted_if=refuted_if, why="its usage or its limit is not known"
-        )
-    elif ratio >= AT_LIMIT_RATIO:
-        seen = f"{worst.usage_cores:.3f} of {worst.limit_cores:g} cores ({ratio:.0%})"
-        ledger.supports(cpu_use, 0.15, statement, seen=seen, refuted_if=refuted_if)
-    else:
-        # Bursts are throttled on an average far below the limit.
-        seen = f"{worst.usage_cores:.3f} of {worst.limit_cores:g} cores ({ratio:.0%}), in bursts"
-        ledger.opposes(cpu_use, 0.05, statement, seen=seen, refuted_if=refuted_if)
-
-
-def _sibling_row(ledger: Ledger, worst: ContainerCpu) -> None:
-    use = ledger.evidence.fact(cpu_use)
-    others = [
-        one
-        for one in (use.containers if use else ())
-        if one.owner != worst.owner and one.throttled_ratio is not None
-    ]
-    if not others:
-        return
-    calm = sum(1 for one in others if (one.throttled_ratio or 0.0) < CALM_RATIO)
-    statement = "pods of other owners behind the same service are not throttled"
-    refuted_if = "all of them are: then look at the node or the load"
-    seen = f"{calm} of {len(others)} are calm"
-    if calm * 2 >= len(others):
-        ledger.supports(cpu_use, 0.05, statement, seen=seen, refuted_if=refuted_if)
-    else:
-        ledger.opposes(cpu_use, 0.05, statement, seen=seen, refuted_if=refuted_if)
-
-
-def _latency_row(ledger: Ledger, worst: ContainerCpu) -> bool | None:
-    """Write whether its requests take longer; return None where that was not measured."""
-    statement = "its requests take longer"
-    refuted_if = "they take as long as before, and as long as at its siblings"
-    answer = ledger.evidence.fact(request_latency)
-    own = _own(answer, worst)
-    known = _usual_seconds(answer, worst)
-    if own is None or known is None:
-        why = "" if answer is None else "no durations of its requests, or nothing to compare with"
-        ledger.not_measured(request_latency, statement, refuted_if=refuted_if, why=why)
-        return None
-    seen = f"{own * 1000:.0f} ms against {known * 1000:.0f} ms"
-    if own >= SLOWER_RATIO * known:
-        ledger.supports(request_latency, 0.3, statement, seen=seen, refuted_if=refuted_if)
-        return True
-    ledger.refutes(request_latency, statement, seen=seen, refuted_if=refuted_if)
-    return False
-
-
-def _own(answer: RequestLatency | None, worst: ContainerCpu) -> float | None:
-    found = [one.seconds for one in _of(answer, worst)]
-    return median(found) if found else None
-
-
-def _usual_seconds(answer: RequestLatency | None, worst: ContainerCpu) -> float | None:
-    """Return what its requests took before; where it is new, what they take at its siblings."""
-    earlier = [one.before_seconds for one in _of(answer, worst) if one.before_seconds is not None]
-    if earlier:
-        return median(earlier)
-    others = [one.seconds for one in (answer.pods if answer else ()) if one.owner != worst.owner]
-    return median(others) if others else None
-
-
-def _of(answer: RequestLatency | None, worst: ContainerCpu) -> Iterable[PodLatency]:
-    return [one for one in (answer.pods if answer else ()) if one.owner == worst.owner]
 
 
 def _finding(
@@ -194,7 +134,16 @@ MODE = FailureMode(
     name=NAME,
     title="CPU throttling",
     suspect=suspect,
-    steps=(affected_pods, cpu_use, request_latency),
+    steps=(
+        affected_pods,
+        service_endpoints,
+        cpu_use,
+        request_latency,
+        service_map,
+        slow_traces,
+        autoscalers,
+        cloud_use,
+    ),
     conclude=conclude,
     watch_steps=(affected_pods, cpu_use, request_latency),
     judge=judge,

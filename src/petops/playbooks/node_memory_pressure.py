@@ -24,7 +24,7 @@ from petops.playbooks.node_trouble import (
     starved_nodes,
 )
 from petops.playbooks.node_watch import HOLDS, judged_by_memory
-from petops.playbooks.steps.nodes import node_memory, node_relief
+from petops.playbooks.steps.nodes import node_changes, node_memory, node_pods, node_relief
 from petops.playbooks.steps.objects import evictions
 from petops.playbooks.steps.workloads import affected_pods, container_stops, node_conditions
 
@@ -68,9 +68,11 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     else:
         seen = f"{node} evicted for memory just now; its MemoryPressure is over"
         ledger.supports(node_conditions, 0.35, statement, seen=seen, refuted_if=refuted_if)
+    _pods_row(ledger)
     evicted = recent_evictions(known, {MEMORY}, now)
     hit = _evicted_row(ledger, affected, evicted)
     culprit, words = _hog_row(ledger, evicted, affected)
+    _changes_row(ledger, culprit)
     killed = _kill_row(ledger)
     keeps_away = TAINT in node_taints(affected.pods)
     explains = EXPLAINS + ("unschedulable",) * keeps_away + ("memory-leak",) * (not killed)
@@ -104,6 +106,38 @@ def _evicted_row(ledger: Ledger, affected: AffectedPods, evicted: Sequence[Occur
         seen = "nothing was evicted so far"
         ledger.row(evictions, Weighs.AGAINST, statement, seen=seen, refuted_if=refuted_if)
     return len(own)
+
+
+def _pods_row(ledger: Ledger) -> None:
+    """Write which pods share the node, and what they asked for together."""
+    statement, refuted_if = "its pods are known", "they may not be listed"
+    there = ledger.evidence.fact(node_pods)
+    if there is None:
+        ledger.not_measured(node_pods, statement, refuted_if=refuted_if)
+        return
+    asked = sum(one.requested_mib for one in there.pods)
+    without = sum(not one.requested_mib for one in there.pods)
+    seen = (
+        f"{len(there.pods)} pods, {asked:.0f} MiB requested together, {without} without a request"
+    )
+    ledger.supports(node_pods, 0.0, statement, seen=seen, refuted_if=refuted_if)
+
+
+def _changes_row(ledger: Ledger, culprit: Subject | None) -> None:
+    """Write what came to the node before it ran short."""
+    statement = "something came to the node before it ran short"
+    refuted_if = "nothing changed there: then what was there has grown"
+    found = ledger.evidence.fact(node_changes)
+    if found is None or not found.changes:
+        why = "" if found is None else "nothing is known to have changed there"
+        ledger.not_measured(node_changes, statement, refuted_if=refuted_if, why=why)
+        return
+    before = [one for one in found.changes if found.since is None or one.at <= found.since]
+    mine = [one for one in before if culprit is not None and culprit.name in one.what]
+    latest = (mine or before or found.changes)[-3:]
+    seen = "; ".join(f"{one.at:%H:%M:%S}Z {one.what}" for one in latest)
+    weighs = Weighs.FOR if mine else Weighs.AGAINST
+    ledger.row(node_changes, weighs, statement, seen=seen, refuted_if=refuted_if)
 
 
 def _hog_row(
@@ -163,7 +197,15 @@ MODE = FailureMode(
     name=NAME,
     title="node short of memory",
     suspect=suspected_in(*OF_WORKLOADS, Category.NODE, on_nodes=True),
-    steps=(affected_pods, node_conditions, evictions, node_memory, container_stops),
+    steps=(
+        affected_pods,
+        node_conditions,
+        evictions,
+        node_pods,
+        node_memory,
+        node_changes,
+        container_stops,
+    ),
     conclude=conclude,
     watch_steps=(affected_pods, node_conditions, node_relief),
     judge=judged_by_memory,

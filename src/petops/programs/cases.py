@@ -31,11 +31,16 @@ from petops.lab.kubernetes_server import kubernetes_app
 from petops.lab.prometheus import running_prometheus
 from petops.lab.recorded import recorded_api, recorded_at
 from petops.lab.recorded_metrics import load_recorded
+from petops.lab.recorded_traces import RecordedXRay, recorded_traces
 from petops.lab.serving import LoopbackServer
+from petops.ports import Traces
+from petops.ports.absent import TracesAbsent
 from petops.programs.following import until_decidable
 from petops.programs.printing import Printer, note
 from petops.programs.telling import Line
 from petops.sources.alarm_events import parse_document
+from petops.sources.aws_telemetry import AwsTelemetry
+from petops.sources.xray import XRayTraces
 
 CLUSTER = ClusterName(name="recorded")
 _ALARM_FILE = "alarm.json"
@@ -82,8 +87,11 @@ async def _recorded_engine(folder: Path) -> AsyncIterator[Running]:
             prometheus=PrometheusSettings(url=await _prometheus(folder, home, stack)),
         )
         clock = SystemClock(at - SystemClock().now())
+        telemetry = AwsTelemetry(traces=await _traces(folder, stack))
         yield await stack.enter_async_context(
-            running_engine(settings, MemoryJournal(), clock=clock, channel="terminal")
+            running_engine(
+                settings, MemoryJournal(), clock=clock, channel="terminal", telemetry=telemetry
+            )
         )
 
 
@@ -103,6 +111,14 @@ async def _prometheus(folder: Path, home: Path, stack: AsyncExitStack) -> str:
         return ""
     await load_recorded(folder, prometheus.url)
     return prometheus.url
+
+
+async def _traces(folder: Path, stack: AsyncExitStack) -> Traces:
+    """Return the folder's traces through the adapter for X-Ray."""
+    found = recorded_traces(folder)
+    if not found:
+        return TracesAbsent("the case holds no traces", hint="docs/cases.md")
+    return await stack.enter_async_context(XRayTraces(client=RecordedXRay(found)))
 
 
 def _kubeconfig(url: str) -> str:

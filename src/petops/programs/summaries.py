@@ -76,6 +76,13 @@ def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
             return f"{len(found)} lines{', and more' if fact.is_cut else ''}"
         case objects.NodeRelief(used_mib=used, allocatable_mib=room):
             return f"pods use {used:.0f} of {'?' if room is None else f'{room:.0f}'} MiB"
+        case performance.CpuShortage(waits=waits):
+            longest = max((one.waiting_ratio for one in waits), default=None)
+            return "not measured" if longest is None else f"waits {longest:.0%} of the time at most"
+        case objects.NodePods(pods=placed):
+            return f"{len(placed)} pods on {', '.join(fact.nodes) or 'no node that is short'}"
+        case objects.NodeChanges(changes=changes):
+            return f"{len(changes)} changes on {fact.node}" if fact.node else "no node is short"
         case cloud.CloudUse():
             ratio = fact.cpu_of_limit_ratio
             return "no data" if ratio is None else f"CPU at {ratio:.0%} of its limit"

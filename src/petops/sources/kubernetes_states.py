@@ -19,6 +19,7 @@ from petops.sources.kubernetes_shapes import (
     labels_of,
     moment,
     quantity_bytes,
+    quantity_cores,
 )
 
 Json = Any
@@ -55,6 +56,7 @@ def node_of(found: Json) -> NodeState:
         is_cordoned=bool(found["spec"].get("unschedulable")),
         zone=labels_of(found).get(_ZONE, ""),
         allocatable_mib=None if whole is None else whole / _MIB,
+        allocatable_cores=quantity_cores(allocatable.get("cpu")),
     )
 
 

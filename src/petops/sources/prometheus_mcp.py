@@ -62,6 +62,14 @@ SELECTORS: Final[Mapping[Signal, Selector]] = {
         template=f"container_cpu_cfs_throttled_periods_total{_CONTAINER}",
         distinct_by=_ONE_CONTAINER,
     ),
+    Signal.CPU_WAITING_SECONDS_TOTAL: Selector(
+        template=f"container_pressure_cpu_waiting_seconds_total{_CONTAINER}",
+        distinct_by=_ONE_CONTAINER,
+    ),
+    Signal.CPU_QUEUED_SECONDS_TOTAL: Selector(
+        template=f"container_cpu_schedstat_runqueue_seconds_total{_CONTAINER}",
+        distinct_by=_ONE_CONTAINER,
+    ),
 }
 
 

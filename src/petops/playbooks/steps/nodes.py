@@ -9,7 +9,16 @@ from datetime import timedelta
 
 from petops.domain.evidence import PodScope, Sample, Signal, Window
 from petops.domain.facts import Pod
-from petops.domain.objects import NodeMemory, NodeRelief, PodMemory
+from petops.domain.objects import (
+    NodeChange,
+    NodeChanges,
+    NodeMemory,
+    NodePods,
+    NodeRelief,
+    PlacedPod,
+    PodMemory,
+    condition_of,
+)
 from petops.domain.subject import HAS_REPLICAS, Kind, Subject
 from petops.errors import SourceError
 from petops.playbooks.base import Case, Sources, step
@@ -22,42 +31,100 @@ MIB = 1024 * 1024
 _MOST_NODES = 2
 _MOST_NAMESPACES = 12
 _MOST_OWNERS = 8
+_MOST_CHANGES = 30
 _LOOK_BACK = timedelta(minutes=10)
 _Pod = tuple[str, str]
 _Run = tuple[str, str]
 
 
-@step("Who takes the node's memory, beyond what was requested?")
-async def node_memory(case: Case, sources: Sources) -> NodeMemory:
-    """Read the memory of every pod on the nodes that are, or just were, short of it."""
+@step("Which pods run on the node, and what did they request?")
+async def node_pods(case: Case, sources: Sources) -> NodePods:
+    """List every pod on the nodes that are, or just were, short of memory."""
     affected = await sources.answers.answer(affected_pods)
     nodes = await sources.answers.answer(node_conditions)
     evicted = await sources.answers.answer(evictions)
-    names = starved_nodes(affected, nodes, evicted, "memory", case.window.end)[:_MOST_NODES]
-    if not names:
-        return NodeMemory(nodes=(), pods=(), unmeasured_pods=0, allocatable_mib=None)
+    names = starved_nodes(affected, nodes, evicted, MEMORY, case.window.end)[:_MOST_NODES]
     pods: dict[str, Pod] = {}
     for name in names:
         found = await _on(name, affected.subject, sources, affected.pods)
         pods |= {pod.uid: pod for pod in living(found)}
-    used = await _used(case, sources, pods.values())
-    measured = [
-        PodMemory(
+    placed = (
+        PlacedPod(
             pod=pod.name,
+            namespace=pod.namespace,
+            node=pod.node,
             owner=pod.owner,
-            used_mib=used[pod.namespace, pod.name],
+            created_at=pod.created_at,
+            ready=pod.ready,
             requested_mib=_requested(pod),
         )
         for pod in pods.values()
-        if (pod.namespace, pod.name) in used
+    )
+    return NodePods(nodes=names, pods=tuple(placed))
+
+
+@step("Who takes the node's memory, beyond what was requested?")
+async def node_memory(case: Case, sources: Sources) -> NodeMemory:
+    """Read the memory of every pod on those nodes, each against its request."""
+    there = await sources.answers.answer(node_pods)
+    if not there.nodes:
+        return NodeMemory(nodes=(), pods=(), unmeasured_pods=0, allocatable_mib=None)
+    nodes = await sources.answers.answer(node_conditions)
+    used = await _used(case, sources, there.pods)
+    measured = [
+        PodMemory(
+            pod=one.pod,
+            owner=one.owner,
+            used_mib=used[one.namespace, one.pod],
+            requested_mib=one.requested_mib,
+        )
+        for one in there.pods
+        if (one.namespace, one.pod) in used
     ]
-    rooms = [one.allocatable_mib for one in nodes.states if one.name in names]
+    rooms = [one.allocatable_mib for one in nodes.states if one.name in there.nodes]
     return NodeMemory(
-        nodes=names,
+        nodes=there.nodes,
         pods=tuple(sorted(measured, key=lambda one: (-one.excess_mib, one.pod))[:50]),
-        unmeasured_pods=len(pods) - len(measured),
+        unmeasured_pods=len(there.pods) - len(measured),
         allocatable_mib=next((one for one in rooms if one), None),
     )
+
+
+@step("What changed on the node?")
+async def node_changes(case: Case, sources: Sources) -> NodeChanges:
+    """Lay in order which pods came to the node, its conditions' changes, and events about it."""
+    there = await sources.answers.answer(node_pods)
+    if not there.nodes:
+        return NodeChanges(node="", since=None, changes=())
+    name = there.nodes[0]
+    nodes = await sources.answers.answer(node_conditions)
+    conditions = [each for one in nodes.states if one.name == name for each in one.conditions]
+    cluster = (await sources.answers.answer(affected_pods)).subject.cluster
+    about = Subject(cluster=cluster, kind=Kind.NODE, name=name)
+    found = [
+        NodeChange(at=one.created_at, what=f"pod {one.pod} of {one.owner.name} came")
+        for one in there.pods
+        if one.node == name
+    ]
+    found += [
+        NodeChange(at=one.since, what=f"{one.type} became {one.status}")
+        for one in conditions
+        if one.since is not None
+    ]
+    with suppress(SourceError):
+        told = sources.noted(await sources.cluster.events([about]))
+        found += [
+            NodeChange(at=one.last_at, what=f"event {one.reason}")
+            for one in told.occurrences
+            if one.last_at is not None
+        ]
+    kept = sorted(
+        (one for one in found if case.window.start <= one.at <= case.window.end),
+        key=lambda one: (one.at, one.what),
+    )
+    pressure = condition_of(conditions, "MemoryPressure")
+    since = pressure.since if pressure is not None and pressure.status == "True" else None
+    return NodeChanges(node=name, since=since, changes=tuple(kept[-_MOST_CHANGES:]))
 
 
 @step("Has the node memory to spare again, and is back what was evicted there?")
@@ -69,7 +136,8 @@ async def node_relief(case: Case, sources: Sources) -> NodeRelief:
     name = affected.subject.name
     here = living(affected.pods)
     try:
-        readings = await _readings(case.window, sources, here)
+        own = [(pod.namespace, pod.name) for pod in here]
+        readings = await _readings(case.window, sources, own)
     except SourceError:  # then nothing is measured: the node's condition is what there is
         readings = {}
     gone = [
@@ -124,20 +192,21 @@ async def _on(node: str, near: Subject, sources: Sources, known: Iterable[Pod]) 
         return tuple(pod for pod in known if pod.node == node)
 
 
-async def _used(case: Case, sources: Sources, pods: Iterable[Pod]) -> dict[_Pod, float]:
+async def _used(case: Case, sources: Sources, pods: Iterable[PlacedPod]) -> dict[_Pod, float]:
     """Return MiB in use by namespace and pod; a pod without readings is left out."""
     window = Window.before(case.window.end, _LOOK_BACK)
-    readings = await _readings(window, sources, pods)
+    names = [(one.namespace, one.pod) for one in pods]
+    readings = await _readings(window, sources, names)
     return {pod: _mib(latest) for pod, latest in readings.items()}
 
 
 async def _readings(
-    window: Window, sources: Sources, pods: Iterable[Pod]
+    window: Window, sources: Sources, pods: Iterable[_Pod]
 ) -> dict[_Pod, dict[_Run, Sample]]:
     """Return the latest reading of each container's runs, by pod."""
     spaces: dict[str, list[str]] = defaultdict(list)
-    for pod in pods:
-        spaces[pod.namespace].append(pod.name)
+    for space, name in pods:
+        spaces[space].append(name)
     found: dict[_Pod, dict[_Run, Sample]] = defaultdict(dict)
     for space in sorted(spaces, key=lambda one: (-len(spaces[one]), one))[:_MOST_NAMESPACES]:
         scope = PodScope(namespace=space, pods=tuple(sorted(spaces[space])))

@@ -1,0 +1,166 @@
+"""Node CPU starvation: pods wait for CPUs that others on their node have; no limit holds them.
+
+Look-alikes: throttling at a limit of its own (CFS periods tell), a slow dependency (it waits, but
+not for a CPU), more load. The remedy is room or honest requests, never a limit on who waits.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from petops.domain.alarm import Category
+from petops.domain.diagnosis import Finding, Verdict
+from petops.domain.performance import CpuShortage, NodeCpu
+from petops.domain.subject import Kind, Subject
+from petops.playbooks.base import (
+    Case,
+    CauseNow,
+    Evidence,
+    FailureMode,
+    Judgement,
+    Ledger,
+    suspected_in,
+)
+from petops.playbooks.pod_watch import for_two_minutes, unclear
+from petops.playbooks.steps.cpu import cpu_use, request_latency
+from petops.playbooks.steps.starvation import WAITS_RATIO, cpu_shortage
+from petops.playbooks.steps.workloads import affected_pods, node_conditions
+
+NAME = "node-cpu-starvation"
+REMEDIES = ("cordon-node", "add-nodes", "set-requests")
+EXPLAINS = ("slow-dependency", "failing-probe", "hpa-maxed")
+# Waiting a quarter of the time is felt; at nine tenths of its CPUs a node has none to give.
+STARVES_RATIO: Final = 0.25
+FULL_RATIO: Final = 0.9
+CALM_RATIO: Final = 0.05
+SLOWER_RATIO: Final = 1.5
+
+
+def conclude(case: Case, evidence: Evidence) -> Finding:
+    """Look for a wait that no limit explains, on a node that is full."""
+    del case
+    ledger = Ledger(mode=NAME, evidence=evidence)
+    found = evidence.fact(cpu_shortage)
+    statement = "it waits for a CPU that others have"
+    refuted_if = f"it waits less than {WAITS_RATIO:.0%} of the time, as before"
+    if found is None or not found.waits:
+        why = "" if found is None else "neither CPU pressure nor run queues are exported"
+        ledger.not_measured(cpu_shortage, statement, refuted_if=refuted_if, why=why)
+        return ledger.finding(Verdict.UNDECIDED, "whether it waits for a CPU was not measured")
+    worst = max(found.waits, key=lambda one: one.waiting_ratio)
+    seen = f"{worst.pod} waits {worst.waiting_ratio:.0%} of the time on {worst.node}"
+    if worst.waiting_ratio < STARVES_RATIO:
+        ledger.refutes(cpu_shortage, statement, seen=seen, refuted_if=refuted_if)
+        return ledger.finding(Verdict.REFUTED, f"it has a CPU when it wants one: {seen}")
+    ledger.supports(cpu_shortage, 0.25, statement, seen=seen, refuted_if=refuted_if)
+    throttled = _limit_row(ledger)
+    full = _node_row(ledger, found)
+    _latency_row(ledger)
+    if throttled:
+        return ledger.finding(Verdict.REFUTED, "its own limit is what it waits for")
+    if full is False:
+        return ledger.finding(Verdict.UNDECIDED, f"{seen}, though the node has CPUs to give")
+    node = found.node or NodeCpu(
+        node=worst.node, used_cores=0.0, allocatable_cores=None, unmeasured_pods=0
+    )
+    subject = Subject(cluster=worst.owner.cluster, kind=Kind.NODE, name=worst.node)
+    because = f"node {worst.node} has no CPU left, and {worst.owner.name} waits for one"
+    if node.greediest is not None and node.greediest != worst.owner:
+        because += f"; {node.greediest.name} takes {node.greediest_cores:.1f} cores"
+    return ledger.finding(
+        Verdict.SUPPORTED,
+        because,
+        subject=subject,
+        is_proven=False,
+        remedies=REMEDIES,
+        explains=EXPLAINS,
+        advice="give what runs there CPU requests of what it uses, and the cluster nodes enough; "
+        "a higher limit helps nobody who waits for others",
+    )
+
+
+def _limit_row(ledger: Ledger) -> bool:
+    """Write whether its own limit holds it; say so."""
+    statement, refuted_if = "no limit of its own holds it", "its CFS periods are throttled"
+    use = ledger.evidence.fact(cpu_use)
+    ratios = [one.throttled_ratio for one in (use.containers if use else ())]
+    known = [one for one in ratios if one is not None]
+    if use is None:
+        ledger.not_measured(cpu_use, statement, refuted_if=refuted_if)
+    elif not known:
+        seen = "none of its containers has CFS periods, so none has a CPU limit"
+        ledger.supports(cpu_use, 0.15, statement, seen=seen, refuted_if=refuted_if)
+    elif max(known) < STARVES_RATIO:
+        seen = f"{max(known):.0%} of its periods are throttled at most"
+        ledger.supports(cpu_use, 0.15, statement, seen=seen, refuted_if=refuted_if)
+    else:
+        seen = f"{max(known):.0%} of its periods are throttled"
+        ledger.refutes(cpu_use, statement, seen=seen, refuted_if=refuted_if)
+        return True
+    return False
+
+
+def _node_row(ledger: Ledger, found: CpuShortage) -> bool | None:
+    """Write how full its node is; None where that was not measured."""
+    statement, refuted_if = "its node has no CPU to give", f"under {FULL_RATIO:.0%} of it are used"
+    node = found.node
+    ratio = node.used_ratio if node else None
+    if node is None or ratio is None:
+        why = "what the node's pods use is not known"
+        ledger.not_measured(cpu_shortage, statement, refuted_if=refuted_if, why=why)
+        return None
+    seen = f"{node.used_cores:.1f} of {node.allocatable_cores:.1f} cores of {node.node}"
+    if node.unmeasured_pods:
+        seen += f", {node.unmeasured_pods} pods not measured"
+    if ratio >= FULL_RATIO:
+        ledger.supports(cpu_shortage, 0.15, statement, seen=seen, refuted_if=refuted_if)
+        return True
+    if node.unmeasured_pods:
+        ledger.not_measured(cpu_shortage, statement, refuted_if=refuted_if, why=seen)
+        return None
+    ledger.opposes(cpu_shortage, 0.2, statement, seen=seen, refuted_if=refuted_if)
+    return False
+
+
+def _latency_row(ledger: Ledger) -> None:
+    statement, refuted_if = "its requests take longer", "they take as long as before"
+    latency = ledger.evidence.fact(request_latency)
+    pods = [one for one in (latency.pods if latency else ()) if one.before_seconds]
+    if not pods:
+        ledger.not_measured(request_latency, statement, refuted_if=refuted_if)
+        return
+    worst = max(pods, key=lambda one: one.seconds / (one.before_seconds or 1.0))
+    then, now = worst.before_seconds or 0.0, worst.seconds
+    seen = f"{then * 1000:.0f} ms then, {now * 1000:.0f} ms now at {worst.pod}"
+    if now >= SLOWER_RATIO * then:
+        ledger.supports(request_latency, 0.15, statement, seen=seen, refuted_if=refuted_if)
+    else:
+        ledger.opposes(request_latency, 0.2, statement, seen=seen, refuted_if=refuted_if)
+
+
+def judge(case: Case, evidence: Evidence, finding: Finding, since: datetime | None) -> Judgement:
+    """Say how long pods wait for a CPU now."""
+    del case, finding, since
+    found = evidence.fact(cpu_shortage)
+    if found is None or not found.waits:
+        return unclear(evidence.why_unknown(cpu_shortage))
+    longest = max(one.waiting_ratio for one in found.waits)
+    signals = (f"pods wait {longest:.0%} of the time for a CPU at most",)
+    if longest >= STARVES_RATIO:
+        return Judgement(symptom_gone=False, cause=CauseNow.GOES_ON, signals=signals)
+    cause = CauseNow.GONE if longest < CALM_RATIO else CauseNow.UNCLEAR
+    return Judgement(symptom_gone=True, cause=cause, signals=signals)
+
+
+MODE = FailureMode(
+    name=NAME,
+    title="node short of CPU",
+    suspect=suspected_in(Category.CPU, Category.LATENCY, Category.NODE, on_nodes=True),
+    steps=(affected_pods, node_conditions, cpu_use, request_latency, cpu_shortage),
+    conclude=conclude,
+    watch_steps=(affected_pods, node_conditions, cpu_shortage),
+    judge=judge,
+    relapse_seconds=for_two_minutes,
+    watched="how long pods wait for a CPU",
+)
