@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,16 +113,40 @@ def export(
     context: typer.Context,
     incident: Incident,
     format_: Annotated[Format, typer.Option("--format", help="md or json.")] = Format.MD,
+    case: Annotated[
+        Path | None, typer.Option(help="Write a case into this folder, in place of a postmortem.")
+    ] = None,
     attach: Attach = None,
 ) -> None:
     """Write a postmortem: what happened and why, what was changed by whom, what is left to do."""
     from petops.programs.records import postmortem
+    from petops.programs.replaying import export_case
 
     board = asyncio.run(_board(context.obj, attach))
     found = board.incidents.get(incident)
     if found is None:
         raise UsageError(f"there is no incident {incident}", hint="`petops incidents list --all`")
+    if case is not None:
+        export_case(found, case)
+        typer.echo(f"{case}: `petops investigate --case {case}` concludes it again", err=True)
+        return
     postmortem(found, as_json=format_ is Format.JSON)
+
+
+def replay(
+    context: typer.Context, incident: Incident, attach: Attach = None, as_json: AsJson = False
+) -> None:
+    """Conclude an incident again from its record, with the failure modes of this version.
+
+    Exit status 1 says that the verdict is another one now.
+    """
+    from petops.programs.replaying import print_replay
+
+    board = asyncio.run(_board(context.obj, attach))
+    found = board.incidents.get(incident)
+    if found is None:
+        raise UsageError(f"there is no incident {incident}", hint="`petops incidents list --all`")
+    sys.exit(print_replay(found, as_json=as_json))
 
 
 async def _board(config: Path | None, attach: str | None) -> Board:

@@ -37,7 +37,8 @@ from petops.ports import Traces
 from petops.ports.absent import TracesAbsent
 from petops.programs.following import until_decidable
 from petops.programs.printing import Printer, note
-from petops.programs.telling import Line
+from petops.programs.replaying import ENTRIES, incident_of
+from petops.programs.telling import Line, diagnosed
 from petops.sources.alarm_events import parse_document
 from petops.sources.aws_telemetry import AwsTelemetry
 from petops.sources.xray import XRayTraces
@@ -55,9 +56,15 @@ _WORKLOADS = {
 async def investigated(folder: Path, *, quiet: bool) -> Incident:
     """Return the incident that the folder's alarm leads to, once it is diagnosed.
 
-    Without an alarm in the folder the workload that is worst off is asked about, or the node.
+    Without an alarm in the folder the workload that is worst off is asked about, or the node. What
+    was exported of an incident is concluded again from its recorded answers.
     """
     printer = Printer()
+    if (folder / ENTRIES).is_file():
+        incident = incident_of(folder)
+        if not quiet and incident.diagnosis is not None:
+            printer.lines(diagnosed(incident.diagnosis))
+        return incident
 
     def tell(entry: Entry, lines: Iterable[Line]) -> None:
         del entry

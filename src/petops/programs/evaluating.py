@@ -16,8 +16,8 @@ from petops.domain.incident import Incident
 from petops.domain.subject import Subject
 from petops.errors import PetopsError, UsageError
 from petops.programs.cases import investigated
+from petops.programs.replaying import EXPECTED
 
-EXPECTED: Final = "expected.json"
 AT_ONCE: Final = 2
 _BINS: Final = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 

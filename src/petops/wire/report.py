@@ -62,12 +62,13 @@ def _alarm(incident: Incident) -> dict[str, Any]:
         "account": alarm.cluster.account,
         "region": alarm.cluster.region,
         "started_at": time(alarm.started_at),
-        "subject": _subject(alarm.subject),
+        "subject": subject_as_json(alarm.subject),
         "unmapped": alarm.unmapped or None,
     }
 
 
-def _subject(subject: Subject | None) -> dict[str, Any] | None:
+def subject_as_json(subject: Subject | None) -> dict[str, Any] | None:
+    """Return an object as the document names it."""
     if subject is None:
         return None
     return {"kind": str(subject.kind), "namespace": subject.namespace, "name": subject.name}
@@ -78,11 +79,11 @@ def _diagnosis(cause: Finding | None) -> dict[str, Any] | None:
         return None
     return {
         "mode": cause.mode,
-        "subject": _subject(cause.subject),
+        "subject": subject_as_json(cause.subject),
         "container": cause.container,
         "confidence": cause.confidence,
         "because": cause.because,
-        "culprit": _subject(cause.culprit),
+        "culprit": subject_as_json(cause.culprit),
         "began_with_revision": cause.began_with_revision,
         "good_revision": cause.good_revision,
         "forecast": _forecast(cause.forecast, cause),
@@ -126,7 +127,7 @@ def _rival(finding: Finding) -> dict[str, Any]:
 def _also(finding: Finding) -> dict[str, Any]:
     return {
         "mode": finding.mode,
-        "subject": _subject(finding.subject),
+        "subject": subject_as_json(finding.subject),
         "confidence": finding.confidence,
         "because": finding.because,
     }
@@ -157,7 +158,7 @@ def _change(change: Change) -> dict[str, Any]:
         "cluster": change.subject.cluster.name,
         "account": change.subject.cluster.account,
         "region": change.subject.cluster.region,
-        "target": _subject(change.subject),
+        "target": subject_as_json(change.subject),
         "uid": getattr(change, "uid", None),
         "summary": change.summary,
         "edits": [
