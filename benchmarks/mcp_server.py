@@ -42,6 +42,9 @@ ROUNDS = 60
 SERIES = 300
 AT_ONCE = 50
 QUERY_SECONDS = 0.02
+KNOWN = "prometheus-mcp-server"
+AWSLABS = "awslabs.prometheus-mcp-server"
+REGION = "us-east-1"
 ONE = "vector(1)"
 MANY = "bench_series"
 Way = Callable[[str], Awaitable[Any]]
@@ -79,7 +82,7 @@ async def _ways(url: str, others: Path | None, stack: AsyncExitStack) -> dict[st
         ),
     }
     if others is not None:
-        targets |= _other_servers(url, others)
+        targets |= _other_servers(url, others, stack)
     for name, target in targets.items():
         caller = await stack.enter_async_context(McpCaller(target, startup_seconds=60))
         ways[name] = _calling(caller)
@@ -87,12 +90,29 @@ async def _ways(url: str, others: Path | None, stack: AsyncExitStack) -> dict[st
     return ways
 
 
-def _other_servers(url: str, folder: Path) -> dict[str, Any]:
+def _other_servers(url: str, folder: Path, stack: AsyncExitStack) -> dict[str, Any]:
+    """Return how the other two are started; awslabs' starts only where STS answers: moto's does."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - heavy, and only here
+
+    sts = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    sts.start()
+    stack.callback(sts.stop)
+    host, port = sts.get_host_and_port()
+    keys = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
     return {
-        "prometheus-mcp-server": StdioServerParameters(
-            command=str(folder / "known" / "bin" / "prometheus-mcp-server"),
-            env={"PROMETHEUS_URL": url},
-        )
+        KNOWN: StdioServerParameters(
+            command=str(folder / "known" / "bin" / KNOWN), env={"PROMETHEUS_URL": url}
+        ),
+        AWSLABS: StdioServerParameters(
+            command=str(folder / "awslabs" / "bin" / AWSLABS),
+            args=["--url", url, "--region", REGION],
+            env={
+                **keys,
+                "AWS_ENDPOINT_URL_STS": f"http://{host}:{port}",
+                "AWS_REGION": REGION,
+                "FASTMCP_LOG_LEVEL": "ERROR",
+            },
+        ),
     }
 
 
@@ -115,21 +135,20 @@ async def _side_by_side(ways: dict[str, Way], query: str) -> dict[str, float]:
 
 async def _at_once() -> float:
     """Ask fifty queries that take 20 ms each, all at once, through the server in process."""
-
-    async def slow(_: Request) -> Response:
-        await asyncio.sleep(QUERY_SECONDS)
-        return JSONResponse({"status": "success", "data": {"resultType": "vector", "result": []}})
-
-    app = Starlette(routes=[Route("/{path:path}", slow, methods=["GET", "POST"])])
-    server = LoopbackServer(app, listening_socket())
-    serving = asyncio.create_task(server.run_until_cancelled())
+    stand_in = await asyncio.create_subprocess_exec(
+        sys.executable,
+        __file__,
+        "--stand-in",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert stand_in.stdin is not None  # noqa: S101 - pipes were asked for
+    assert stand_in.stdout is not None  # noqa: S101
     try:
-        await server.ready.wait()
-        access = PrometheusAccess(url=server.url)
-        limits = Limits(concurrent_queries=AT_ONCE)
+        access = PrometheusAccess(url=(await stand_in.stdout.readline()).decode().strip())
         async with (
             PrometheusHttp(access) as http,
-            McpCaller(build_server(http, limits)) as caller,
+            McpCaller(build_server(http, Limits())) as caller,
         ):
             call = _calling(caller)
             found = []
@@ -139,15 +158,38 @@ async def _at_once() -> float:
                 found.append((time.perf_counter() - began) * 1000)
         return round(statistics.median(found), 1)
     finally:
-        serving.cancel()
-        await asyncio.wait({serving})
+        stand_in.stdin.close()
+        await stand_in.wait()
+
+
+async def stand_in() -> None:
+    """Answer every query after 20 ms, as a process of its own, until stdin ends."""
+
+    async def slow(_: Request) -> Response:
+        await asyncio.sleep(QUERY_SECONDS)
+        return JSONResponse({"status": "success", "data": {"resultType": "vector", "result": []}})
+
+    app = Starlette(routes=[Route("/{path:path}", slow, methods=["GET", "POST"])])
+    server = LoopbackServer(app, listening_socket())
+    serving = asyncio.create_task(server.run_until_cancelled())
+    await server.ready.wait()
+    sys.stdout.write(f"{server.url}\n")
+    sys.stdout.flush()
+    await asyncio.to_thread(sys.stdin.read)
+    serving.cancel()
+    await asyncio.wait({serving})
 
 
 def main() -> None:
     """Print the medians."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--others", type=Path, help="folder with the other servers' environments")
-    figures = asyncio.run(measured(options.parse_args().others))
+    options.add_argument("--stand-in", action="store_true", help=argparse.SUPPRESS)
+    given = options.parse_args()
+    if given.stand_in:
+        asyncio.run(stand_in())
+        return
+    figures = asyncio.run(measured(given.others))
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 from typing_extensions import TypedDict  # pydantic refuses typing's own before Python 3.12
 
 from petops.errors import SourceError
@@ -21,7 +21,7 @@ class Limits:
     max_samples: int = 200_000
     max_names: int = 5_000
     max_targets: int = 1_000
-    concurrent_queries: int = 20
+    concurrent_queries: int = 64  # as many as `client.py` has connections; Prometheus queues them
     queue_seconds: float = 10.0
 
 
@@ -33,17 +33,30 @@ class LeftOff(TypedDict):
     why: str
 
 
+# Said in the schema as an example: a schema of the items has every client walk through them all,
+# which for 300 series takes longer than the query.
+Series = Annotated[
+    list[Any],
+    WithJsonSchema(
+        {
+            "type": "array",
+            "description": "vector: {metric, value: [seconds, text]} for each series; matrix: "
+            "{metric, values: [[seconds, text], ...]}; scalar and string: [seconds, text]",
+            "examples": [
+                [{"metric": {"pod": "web-1"}, "value": [1768478400, "0.5"]}],
+                [{"metric": {"pod": "web-1"}, "values": [[1768478400, "0.5"]]}],
+                [1768478400, "1"],
+            ],
+        }
+    ),
+]
+
+
 class QueryAnswer(TypedDict):
     """A query's result as Prometheus gives it: numbers are strings, and NaN and +Inf survive."""
 
     resultType: Annotated[str, Field(description="vector, matrix, scalar or string")]
-    result: Annotated[
-        list[Any],
-        Field(
-            description="vector: {metric, value: [seconds, text]} for each series; matrix: "
-            "{metric, values: [[seconds, text], ...]}; scalar and string: [seconds, text]"
-        ),
-    ]
+    result: Series
     warnings: NotRequired[list[str]]
     leftOff: NotRequired[LeftOff]
 
@@ -103,7 +116,9 @@ def query_answer(answered: Answered, limits: Limits) -> QueryAnswer:
 def cut(result: Sequence[Any], limits: Limits) -> tuple[list[Any], LeftOff | None]:
     """Keep whole series, in order, while they fit; of a first one too long its newest samples."""
     kept: list[Any] = []
-    total = sum(map(samples_of, result))
+    total = count_samples(result)
+    if len(result) <= limits.max_series and total <= limits.max_samples:
+        return list(result), None
     room = limits.max_samples
     for series in result[: limits.max_series]:
         if samples_of(series) > room:
@@ -122,6 +137,13 @@ def cut(result: Sequence[Any], limits: Limits) -> tuple[list[Any], LeftOff | Non
     )
     left_off = LeftOff(series=len(result) - len(kept), samples=samples_left_off, why=why)
     return kept, left_off
+
+
+def count_samples(result: Sequence[Mapping[str, Any]]) -> int:
+    """Count the samples of a vector or matrix."""
+    if result and "value" in result[0]:  # a vector: each has one
+        return len(result)
+    return sum(map(samples_of, result))
 
 
 def samples_of(series: Mapping[str, Any]) -> int:

@@ -16,7 +16,8 @@ from typing import Any
 from prometheus_api_client import PrometheusConnect
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
+from requests.auth import AuthBase, HTTPBasicAuth
+from requests.utils import get_netrc_auth
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -136,6 +137,8 @@ class PrometheusSession(PrometheusConnect):  # type: ignore[misc]  # untyped
     ) -> None:
         session = Session()
         session.verify = verify
+        auth = auth or _netrc(url)
+        _read_environment_once(session, url)
         super().__init__(url=url, headers=dict(headers), auth=auth, session=session)
         session.mount(url, _Adapter(connections))  # in place of the one that the parent has mounted
         self._http = session
@@ -189,3 +192,20 @@ class PrometheusSession(PrometheusConnect):  # type: ignore[misc]  # untyped
             location=response.headers.get("location", ""),
             body=bytes(body),
         )
+
+
+def _read_environment_once(session: Session, url: str) -> None:
+    """Settle proxies and certificates now: requests reads the environment anew for each request.
+
+    That takes a quarter of the time of a short query.
+    """
+    found = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies.update(found["proxies"])
+    session.verify, session.cert = found["verify"], found["cert"]
+    session.trust_env = False
+
+
+def _netrc(url: str) -> AuthBase | None:
+    """Return user and password that the user's .netrc has for the host."""
+    found = get_netrc_auth(url)
+    return HTTPBasicAuth(*found) if found else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent
+from pydantic_core import to_json
 
 from petops.errors import SourceError
 from petops.mcp_server.answers import Limits
@@ -44,7 +44,7 @@ class Gate:
 def told(answer: Mapping[str, Any], text: str | None = None) -> CallToolResult:
     """Return an answer as structure, and as text for clients that read nothing else."""
     if text is None:
-        text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+        text = to_json(answer).decode()
     return CallToolResult(
         content=[TextContent(type="text", text=text)], structured_content=dict(answer)
     )

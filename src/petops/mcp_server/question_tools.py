@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from mcp_types import CallToolResult
 from pydantic import Field
@@ -38,7 +38,7 @@ class AskAnswer(TypedDict):
     reading: Annotated[str, Field(description="How the question was taken, in words")]
     unit: Annotated[str, Field(description="Unit of the values: B, B/s, cores, ratio, s, /s, %")]
     resultType: str
-    result: Annotated[list[Any], Field(description="Series as execute_query gives them")]
+    result: answers.Series
     leftOff: Annotated[LeftOff | None, Field(description="What did not fit, if anything")]
     insights: Annotated[list[str], Field(description="What stands out, a sentence each")]
     error: str | None

@@ -153,7 +153,7 @@ def told_query(answer: QueryAnswer) -> CallToolResult:
     """Return a query's answer; of a long one the text only says how long it is."""
     if answer["resultType"] not in ("vector", "matrix"):
         return told(answer)
-    samples = sum(map(answers.samples_of, answer["result"]))
+    samples = answers.count_samples(answer["result"])
     if samples <= MOST_TEXT_SAMPLES:
         return told(answer)
     text = (
