@@ -5,20 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shlex
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-from mcp.client.stdio import StdioServerParameters
 
 from petops import knowledge
 from petops.actuators.kubernetes import KubernetesActuator
-from petops.config import Loaded, Settings, load, read_secrets
-from petops.config.network import trusted
+from petops.config import Settings
 from petops.config.rules import assessment_rules, mapping_rules
 from petops.domain.alarm import Alarm, Assessment
 from petops.domain.alarm_mapping import AlarmMapping
@@ -32,10 +27,7 @@ from petops.engine.grouping import Grouping
 from petops.engine.surroundings import Surroundings
 from petops.errors import SourceError, UsageError
 from petops.knowledge.opening import opened
-from petops.mcp_server.answers import Limits
-from petops.mcp_server.client import PrometheusAccess, PrometheusHttp, header_lines
-from petops.mcp_server.server import build_server
-from petops.mcp_server.sigv4 import SigV4, region_of
+from petops.metrics_access import metrics_server, other_server
 from petops.playbooks import MODES
 from petops.ports import Clock, Journal, Metrics
 from petops.remedies import REMEDIES
@@ -45,10 +37,8 @@ from petops.sources.kubernetes import KubernetesCluster
 from petops.sources.kubernetes_calls import AioCalls, open_calls
 from petops.sources.kubernetes_site import KubernetesSite
 from petops.sources.kubernetes_topology import KubernetesTopology
-from petops.sources.mcp_caller import McpCaller, McpUrl, Target
 from petops.sources.metrics_missing import MetricsMissing
 from petops.sources.prometheus_mcp import PrometheusMcp
-from petops.sources.secrets_manager import is_reference, secret
 
 _log = logging.getLogger(__name__)
 _WHOAMI_SECONDS = 5.0
@@ -101,25 +91,6 @@ class Running:
     metrics: Metrics
     myself: Myself
     mapping: AlarmMapping
-
-
-def settings_from(config: Path | None) -> Loaded:
-    """Read the settings from file and environment: the only reading of either."""
-    use_environment(trusted(os.environ))
-    return load(config, os.environ)
-
-
-async def with_secrets(settings: Settings, say: Callable[[str], None]) -> Settings:
-    """Return the settings with each secret that they only name, read from where it is kept.
-
-    What cannot be had is said and left empty: Slack's token must not keep the engine from work.
-    """
-    return await read_secrets(settings, secret, is_reference, say)
-
-
-def use_environment(variables: Mapping[str, str]) -> None:
-    """Take on another's environment, as `eval "$(petops lab env)"` would: vendors read it too."""
-    os.environ.update(variables)
 
 
 @asynccontextmanager
@@ -254,52 +225,8 @@ def _mode(text: str) -> Mode:
 
 async def _metrics(settings: Settings, stack: AsyncExitStack) -> Metrics:
     """Ask Prometheus through an MCP server: another's where one is set, else our own."""
-    prometheus = settings.prometheus
-    if prometheus.mcp_url:
-        target: Target = McpUrl(url=prometheus.mcp_url, token=prometheus.mcp_token)
-    elif prometheus.mcp_command:
-        target = mcp_child(prometheus.mcp_command, os.environ)
-    elif prometheus.url:
-        target = await _built_in(settings, stack)
-    else:
+    if not settings.prometheus.url and other_server(settings) is None:
         return MetricsMissing(
             "no Prometheus is set", hint="set PROMETHEUS_URL, or prometheus.url in petops.toml"
         )
-    return PrometheusMcp(await stack.enter_async_context(McpCaller(target)))
-
-
-def mcp_child(command: str, environment: Mapping[str, str]) -> StdioServerParameters:
-    """Return how an MCP server is started over stdio; it inherits only what it may need."""
-    words = shlex.split(command)
-    if not words:
-        raise UsageError("prometheus.mcp_command is empty")
-    passed = ("AWS_", "PROMETHEUS_", "PETOPS_PROMETHEUS_", "SSL_CERT", "REQUESTS_CA_BUNDLE")
-    env = {
-        key: value
-        for key, value in environment.items()
-        if key.startswith(passed) or key.lower().endswith("_proxy")
-    }
-    return StdioServerParameters(command=words[0], args=words[1:], env=env)
-
-
-async def _built_in(settings: Settings, stack: AsyncExitStack) -> Target:
-    client = await stack.enter_async_context(prometheus_client(settings))
-    return build_server(client, Limits())
-
-
-def prometheus_client(settings: Settings) -> PrometheusHttp:
-    """Return the HTTP client of the Prometheus that is set."""
-    prometheus = settings.prometheus
-    if not prometheus.url:
-        raise UsageError("no Prometheus is set", hint="set PROMETHEUS_URL, or prometheus.url")
-    region = prometheus.sigv4_region or region_of(prometheus.url)
-    access = PrometheusAccess(
-        url=prometheus.url,
-        user=prometheus.user,
-        password=prometheus.password,
-        token=prometheus.token,
-        auth=SigV4(region) if region else None,
-        headers=header_lines(prometheus.headers),
-        timeout_seconds=prometheus.timeout_seconds,
-    )
-    return PrometheusHttp(access)
+    return PrometheusMcp(await stack.enter_async_context(metrics_server(settings)))

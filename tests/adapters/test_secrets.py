@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from petops.app import with_secrets
 from petops.config import DaemonSettings, PrometheusSettings, Settings
 from petops.errors import ForbiddenError, NotThereError, PetopsError, SourceError, UsageError
+from petops.metrics_access import with_secrets
 from petops.sources.secrets_manager import secret
 
 TOKEN = "xoxb-12-very-secret"  # noqa: S105

@@ -67,6 +67,15 @@ class PrometheusSettings:
     timeout_seconds: float = _set(
         10.0, "PETOPS_PROMETHEUS_TIMEOUT_SECONDS", about="longest wait for one answer"
     )
+    max_series: int = _set(
+        2_000, "PETOPS_PROMETHEUS_MAX_SERIES", about="most series in one answer of petops mcp"
+    )
+    max_samples: int = _set(
+        200_000, "PETOPS_PROMETHEUS_MAX_SAMPLES", about="most samples in one answer of petops mcp"
+    )
+    concurrent_queries: int = _set(
+        64, "PETOPS_PROMETHEUS_CONCURRENT_QUERIES", about="most queries at once from petops mcp"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from petops.errors import SourceError
-from petops.mcp_server.client import PrometheusHttp
+from petops.mcp_server.asked import Prometheus
 from petops.mcp_server.question.catalogue import Catalogue
 from petops.mcp_server.question.dialect import ASKED, ROLES, Row
 
@@ -51,7 +51,7 @@ class _Kept:
 class CatalogueReader:
     """Reads catalogues of one Prometheus; one of less than a minute ago is still good."""
 
-    def __init__(self, client: PrometheusHttp) -> None:
+    def __init__(self, client: Prometheus) -> None:
         self._client = client
         self._kept: dict[int, _Kept] = {}
         self._lock = asyncio.Lock()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from petops.errors import SourceError
-from petops.mcp_server.client import PrometheusHttp
+from petops.mcp_server.asked import Prometheus
 
 _FUNCTIONS: Final = {
     "rate": "how fast a counter rises a second, averaged over {span}",
@@ -72,7 +72,7 @@ class Explained:
     error: str | None
 
 
-async def explained(client: PrometheusHttp, query: str) -> Explained:
+async def explained(client: Prometheus, query: str) -> Explained:
     """Explain an expression; Prometheus says whether it is one. Raise SourceError if it is down."""
     names = set(await client.metric_names())
     error = None

@@ -10,8 +10,8 @@ from typing_extensions import TypedDict  # pydantic refuses typing's own before 
 
 from petops.mcp_server import answers
 from petops.mcp_server.answers import LeftOff, Limits
+from petops.mcp_server.asked import Prometheus
 from petops.mcp_server.catalogue_reader import moment_of
-from petops.mcp_server.client import PrometheusHttp
 from petops.mcp_server.explain import explained
 from petops.mcp_server.gate import Gate, told
 from petops.mcp_server.question.entities import nearest
@@ -65,7 +65,7 @@ class Explanation(TypedDict):
 class QuestionTools:
     """Tools on questions about one Prometheus. Their docstrings are what a client reads."""
 
-    def __init__(self, client: PrometheusHttp, limits: Limits, gate: Gate) -> None:
+    def __init__(self, client: Prometheus, limits: Limits, gate: Gate) -> None:
         self._client = client
         self._limits = limits
         self._gate = gate

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from petops.errors import SourceError
+from petops.mcp_server.asked import Prometheus
 from petops.mcp_server.catalogue_reader import CatalogueReader
-from petops.mcp_server.client import PrometheusHttp
 from petops.mcp_server.insights import curves_of, found_in, none_found, of_instant
 from petops.mcp_server.question import Catalogue, Refused, Translation, translate
 from petops.mcp_server.question.catalogue import host
@@ -47,7 +47,7 @@ class Reply:
 class Questions:
     """Answers questions about one Prometheus."""
 
-    def __init__(self, client: PrometheusHttp) -> None:
+    def __init__(self, client: Prometheus) -> None:
         self._client = client
         self._catalogues = CatalogueReader(client)
 

@@ -22,7 +22,7 @@ from petops.mcp_server.answers import (
     QueryAnswer,
     Targets,
 )
-from petops.mcp_server.client import PrometheusHttp
+from petops.mcp_server.asked import Prometheus
 from petops.mcp_server.gate import Gate, told
 from petops.mcp_server.own_metrics import OwnMetrics
 from petops.mcp_server.question_tools import QuestionTools
@@ -42,7 +42,7 @@ Moment = Annotated[str, Field(description="RFC 3339 or Unix seconds")]
 class Tools:
     """The tools of one Prometheus. Their docstrings are what a client reads."""
 
-    def __init__(self, client: PrometheusHttp, limits: Limits, gate: Gate) -> None:
+    def __init__(self, client: Prometheus, limits: Limits, gate: Gate) -> None:
         self._client = client
         self._limits = limits
         self._gate = gate
@@ -117,7 +117,7 @@ class Tools:
 
 
 def build_server(
-    client: PrometheusHttp, limits: Limits, own_metrics: OwnMetrics | None = None
+    client: Prometheus, limits: Limits, own_metrics: OwnMetrics | None = None
 ) -> MCPServer[Any]:
     """Return the MCP server on a Prometheus; it neither opens nor closes `client`."""
     gate = Gate(limits)

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from petops.errors import PetopsError, SourceError, UsageError
 from petops.mcp_server.answers import Limits
-from petops.mcp_server.client import PrometheusHttp
+from petops.mcp_server.asked import Prometheus
 from petops.mcp_server.own_metrics import OwnMetrics
 from petops.mcp_server.server import build_server
 
@@ -34,7 +34,7 @@ BACKLOG = 128
 _LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
-async def serve_stdio(client: PrometheusHttp, limits: Limits) -> None:
+async def serve_stdio(client: Prometheus, limits: Limits) -> None:
     """Serve until stdin ends, or a signal ends the process."""
     # The SDK reads stdin in a thread that cannot be interrupted: cancelling would wait for a line.
     # There is nothing to save, so SIGINT may end the process as SIGTERM does.
@@ -46,7 +46,7 @@ async def serve_stdio(client: PrometheusHttp, limits: Limits) -> None:
 
 
 async def serve_http(  # noqa: PLR0917 - the command's order
-    client: PrometheusHttp,
+    client: Prometheus,
     limits: Limits,
     host: str,
     port: int,
@@ -77,7 +77,7 @@ async def serve_http(  # noqa: PLR0917 - the command's order
 
 
 def http_app(
-    client: PrometheusHttp,
+    client: Prometheus,
     limits: Limits,
     host: str,
     token: str | None,
@@ -175,7 +175,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def _health(client: PrometheusHttp) -> Response:
+async def _health(client: Prometheus) -> Response:
     """Say whether Prometheus answers; the address stays inside."""
     try:
         await client.check()

@@ -10,10 +10,6 @@ import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError
-from botocore.session import Session
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
@@ -41,6 +37,12 @@ class SigV4(AuthBase):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Return the request with its signature; raise SourceError where nobody can sign."""
+        # botocore takes longer to load than most questions to answer, and few need it.
+        from botocore.auth import SigV4Auth  # noqa: PLC0415
+        from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+        from botocore.session import Session  # noqa: PLC0415
+
         try:
             credentials = self._credentials or Session().get_credentials()
             if credentials is None:

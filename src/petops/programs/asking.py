@@ -9,19 +9,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from petops.app import mcp_child, prometheus_client
-from petops.config import Settings
 from petops.errors import PetopsError, UsageError
-from petops.mcp_server.answers import Limits
-from petops.mcp_server.server import build_server
+from petops.metrics_access import question_server, with_secrets
 from petops.programs.attach import settings_here
 from petops.programs.printing import note
-from petops.sources.mcp_caller import McpCaller, McpUrl, Target
+from petops.sources.mcp_caller import McpCaller
 
 ANSWER_SECONDS: Final = 15.0
 _KEYS: Final = ("promql", "kind", "start", "end", "step", "error", "insights")
@@ -119,22 +116,11 @@ def _given(line: str) -> Mapping[str, Any]:
 
 @asynccontextmanager
 async def _server(config: Path | None, prometheus_url: str | None) -> AsyncIterator[McpCaller]:
-    """Return our own server on the Prometheus that is set; without one, the MCP server that is."""
+    """Open the server to ask: an address that is given stands for petops' own server on it."""
     settings = settings_here(config).settings
     if prometheus_url:
-        settings = replace(settings, prometheus=replace(settings.prometheus, url=prometheus_url))
-    async with AsyncExitStack() as stack:
-        target = await _target(settings, stack)
-        yield await stack.enter_async_context(McpCaller(target))
-
-
-async def _target(settings: Settings, stack: AsyncExitStack) -> Target:
-    prometheus = settings.prometheus
-    if not prometheus.url and prometheus.mcp_url:
-        return McpUrl(url=prometheus.mcp_url, token=prometheus.mcp_token)
-    if not prometheus.url and prometheus.mcp_command:
-        import os  # noqa: PLC0415
-
-        return mcp_child(prometheus.mcp_command, os.environ)
-    client = await stack.enter_async_context(prometheus_client(settings))
-    return build_server(client, Limits())
+        alone = replace(settings.prometheus, url=prometheus_url, mcp_url="", mcp_command="")
+        settings = replace(settings, prometheus=alone)
+    settings = await with_secrets(settings, note)
+    async with question_server(settings) as server:
+        yield server

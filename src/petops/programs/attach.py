@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from petops.app import settings_from, use_environment
 from petops.config import Loaded, Settings, state_folder
 from petops.errors import PetopsError
 from petops.lab.lab_state import running_lab
+from petops.metrics_access import settings_from, use_environment
 from petops.ports import EngineHandle
 from petops.remote import connected, socket_is_alive
 

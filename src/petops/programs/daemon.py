@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from petops.app import Running, running_engine, with_secrets
+from petops.app import Running, running_engine
 from petops.config import Settings
 from petops.daemon.server import Tokens, hashed, serve_http, serve_socket, server
 from petops.domain.alarm import Alarm
@@ -17,6 +17,7 @@ from petops.domain.policy import Identity
 from petops.domain.requests import ReportAlarm
 from petops.errors import UsageError
 from petops.journal.sqlite import SqliteJournal
+from petops.metrics_access import with_secrets
 from petops.sources.alarm_events import parse_document
 from petops.sources.sqs_alarms import SqsAlarms
 

@@ -162,8 +162,8 @@ async def _local(wish: Wish) -> AsyncIterator[_Found]:
 @asynccontextmanager
 async def _on_lab(wish: Wish) -> AsyncIterator[_Found]:
     """Follow the lab's engine; a lab that is started here ends with the dashboard."""
-    from petops.app import settings_from, use_environment  # noqa: PLC0415 - 0.9 s
     from petops.lab.lab_state import end, running_lab  # noqa: PLC0415
+    from petops.metrics_access import settings_from, use_environment  # noqa: PLC0415 - 0.9 s
     from petops.programs.attach import lab_folder  # noqa: PLC0415
     from petops.programs.labs import detached  # noqa: PLC0415
 

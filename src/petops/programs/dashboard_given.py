@@ -104,16 +104,10 @@ class Asking:
 
     async def ask(self, question: str) -> Told:
         """Answer one question."""
-        from petops.app import prometheus_client  # noqa: PLC0415
-        from petops.mcp_server.answers import Limits  # noqa: PLC0415
-        from petops.mcp_server.server import build_server  # noqa: PLC0415
+        from petops.metrics_access import question_server  # noqa: PLC0415
         from petops.programs.asking import ask  # noqa: PLC0415
-        from petops.sources.mcp_caller import McpCaller  # noqa: PLC0415
 
-        async with (
-            prometheus_client(self._settings) as client,
-            McpCaller(build_server(client, Limits())) as server,
-        ):
+        async with question_server(self._settings) as server:
             return told(await ask(server, question, None))
 
 
@@ -170,7 +164,7 @@ class Looking:
             where = prometheus.mcp_url or prometheus.mcp_command
             says = f"asked through {where}" if where else "none is set"
             return Health(name="prometheus", ok=None, says=says, hint="set PROMETHEUS_URL")
-        from petops.app import prometheus_client  # noqa: PLC0415
+        from petops.metrics_access import prometheus_client  # noqa: PLC0415
 
         try:
             async with (

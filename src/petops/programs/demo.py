@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from petops.app import Running, SystemClock, settings_from, use_environment
+from petops.app import Running, SystemClock
 from petops.domain.change import Advice, Proposal
 from petops.domain.events import ApprovalRefused, Entry
 from petops.domain.evidence import PodScope, Signal, Window
@@ -22,6 +22,7 @@ from petops.engine.embedded import Embedded
 from petops.errors import PetopsError, SourceError
 from petops.lab.running import Lab
 from petops.lab.world import World
+from petops.metrics_access import settings_from, use_environment
 from petops.programs import chaos
 from petops.programs.daemon import serving
 from petops.programs.following import until

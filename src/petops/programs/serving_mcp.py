@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from petops.app import prometheus_client, with_secrets
 from petops.errors import UsageError
-from petops.mcp_server.answers import Limits
 from petops.mcp_server.serving import serve_http, serve_stdio
+from petops.metrics_access import limits, prometheus_client, with_secrets
 from petops.programs.attach import settings_here
 from petops.programs.printing import note
 from petops.sources.secrets_manager import secret
@@ -31,9 +30,9 @@ async def served(
     token = await secret(token) if token else token
     async with prometheus_client(settings) as client:
         if http is None:
-            await serve_stdio(client, Limits())
+            await serve_stdio(client, limits(settings))
         else:
-            await serve_http(client, Limits(), host, port, token, allowed_hosts)
+            await serve_http(client, limits(settings), host, port, token, allowed_hosts)
 
 
 def address(text: str) -> tuple[str, int]:

@@ -148,6 +148,17 @@ class McpCaller:
                 f"{self.name} did not answer {tool} within {timeout_seconds:g} s"
             ) from exc
 
+    async def has(self, tool: str, timeout_seconds: float = STARTUP_SECONDS) -> bool:
+        """Say whether the server has a tool; raise SourceError if it cannot be asked."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._settled.wait()
+        except TimeoutError as exc:
+            raise SourceError(f"{self.name} is not there: {self._why}") from exc
+        if self._connection is None:
+            raise SourceError(f"{self.name} is not there: {self._why}")
+        return normalised(tool) in self._connection.tools
+
     async def _result(
         self, connection: _Connection, work: Coroutine[Any, Any, CallToolResult]
     ) -> CallToolResult:

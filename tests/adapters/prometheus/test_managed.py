@@ -19,7 +19,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from petops.app import prometheus_client
 from petops.config import PrometheusSettings, Settings
 from petops.errors import SourceError, UsageError
 from petops.lab.children import free_port, listening_socket
@@ -27,6 +26,7 @@ from petops.lab.prometheus import find_prometheus
 from petops.lab.serving import LoopbackServer
 from petops.mcp_server.client import PrometheusAccess, PrometheusHttp
 from petops.mcp_server.sigv4 import SigV4, region_of
+from petops.metrics_access import prometheus_client
 
 REGION = "eu-west-1"
 WORKSPACE = "/workspaces/ws-lab"
