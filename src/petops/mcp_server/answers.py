@@ -12,6 +12,8 @@ from typing_extensions import TypedDict  # pydantic refuses typing's own before 
 from petops.errors import SourceError
 from petops.mcp_server.failures import Answered
 
+_MUCH_MORE = 10  # times the limit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -144,6 +146,16 @@ def count_samples(result: Sequence[Mapping[str, Any]]) -> int:
     if result and "value" in result[0]:  # a vector: each has one
         return len(result)
     return sum(map(samples_of, result))
+
+
+def refuse_much_more(parts: Sequence[Answered], limits: Limits) -> None:
+    """Raise SourceError where the parts hold so much that no answer could give an idea of it."""
+    held = sum(count_samples(part.data.get("result", ())) for part in parts)
+    if len(parts) > 1 and held > _MUCH_MORE * limits.max_samples:
+        raise SourceError(
+            f"the range has over {held} samples, of which an answer holds {limits.max_samples}",
+            hint="select fewer series, a shorter time or a longer step, or aggregate",
+        )
 
 
 def samples_of(series: Mapping[str, Any]) -> int:

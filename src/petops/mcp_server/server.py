@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
@@ -23,7 +23,9 @@ from petops.mcp_server.answers import (
     Targets,
 )
 from petops.mcp_server.asked import Prometheus
+from petops.mcp_server.failures import Answered
 from petops.mcp_server.gate import Gate, told
+from petops.mcp_server.long_ranges import joined, parts_of
 from petops.mcp_server.own_metrics import OwnMetrics
 from petops.mcp_server.question_tools import QuestionTools
 
@@ -84,11 +86,21 @@ class Tools:
         start: Moment | float,
         end: Moment | float,
         step: Annotated[str | float, Field(description="Duration such as 15s, 1m, 1h, or seconds")],
+        context: Context[Any, Any],
     ) -> Annotated[CallToolResult, QueryAnswer]:
-        """Evaluate a PromQL expression at every step between two times."""
+        """Evaluate a PromQL expression at every step between two times.
+
+        A long range is asked for in parts, of which each is told as progress.
+        """
+        parts = parts_of(query, str(start), str(end), str(step))
         async with self._gate.place():
-            answered = await self._client.query_range(query, str(start), str(end), str(step))
-            return told_query(answers.query_answer(answered, self._limits))
+            found = []
+            for number, (first, last) in enumerate(parts, 1):
+                found.append(await self._client.query_range(query, first, last, str(step)))
+                answers.refuse_much_more(found, self._limits)
+                if len(parts) > 1:
+                    await context.report_progress(number, len(parts), f"up to {last}")
+            return told_query(answers.query_answer(as_one(found), self._limits))
 
     async def list_metrics(
         self,
@@ -161,6 +173,15 @@ def told_query(answer: QueryAnswer) -> CallToolResult:
         "long as text. It stands in structuredContent; or select fewer series or a shorter time."
     )
     return told(answer, text)
+
+
+def as_one(parts: Sequence[Answered]) -> Answered:
+    """Return the answers to the parts of a range as the answer to the whole."""
+    if len(parts) == 1:
+        return parts[0]
+    warnings = dict.fromkeys(one for part in parts for one in part.warnings)
+    result = joined(part.data.get("result", ()) for part in parts)
+    return Answered(data={"resultType": "matrix", "result": result}, warnings=tuple(warnings))
 
 
 @contextmanager

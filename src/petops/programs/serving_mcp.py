@@ -32,7 +32,13 @@ async def served(
         if http is None:
             await serve_stdio(client, limits(settings))
         else:
-            await serve_http(client, limits(settings), host, port, token, allowed_hosts)
+            await serve_http(
+                *(client, limits(settings), host, port, token, allowed_hosts), on_ready=_ready
+            )
+
+
+def _ready(url: str) -> None:
+    note(f"MCP at {url}, with /health and /metrics beside it; Ctrl-C ends")
 
 
 def address(text: str) -> tuple[str, int]:

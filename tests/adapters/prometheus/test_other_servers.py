@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from mcp.client.stdio import StdioServerParameters
 
+from petops.config import PrometheusSettings, Settings
 from petops.domain.evidence import PodScope, Signal, Window
 from petops.errors import SourceError
 from petops.lab.exposition import Sample
 from petops.lab.prometheus import Prometheus, running_prometheus
 from petops.lab.remote_write import Timeline, push
+from petops.metrics_access import question_server
 from petops.sources.mcp_caller import McpCaller
 from petops.sources.prometheus_mcp import PrometheusMcp
 
@@ -102,20 +104,46 @@ async def read_through(target: StdioServerParameters) -> None:
                 await caller.call("execute_query", {"query": "sum("}, 30)
 
 
-async def test_through_the_known_server(known_server: Path, prometheus: Prometheus) -> None:
+async def ask_through(command: str) -> None:
+    """Ask in words through a server that knows PromQL only, as `petops ask` does."""
+    settings = Settings(prometheus=PrometheusSettings(mcp_command=command))
+    async with asyncio.timeout(60), question_server(settings) as server:
+        answer = await server.call("ask", {"question": "rss of orders, last 4 minutes"}, 30)
+        assert answer["error"] is None
+        assert answer["kind"] == "range"
+        assert float(answer["result"][0]["values"][-1][1]) == pytest.approx(1285.0)
+        refused = await server.call("ask", {"question": "rss of billing"}, 30)
+        assert "billing" in refused["error"]
+        health = await server.call("health_check", {}, 30)
+        assert health["status"] == "healthy"
+
+
+async def test_through_the_known_server(
+    known_server: Path, prometheus: Prometheus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = StdioServerParameters(
         command=str(known_server), env={"PROMETHEUS_URL": prometheus.url}
     )
     await read_through(target)
+    monkeypatch.setenv("PROMETHEUS_URL", prometheus.url)
+    await ask_through(str(known_server))
 
 
 async def test_through_awslabs_server(
-    awslabs_server: Path, prometheus: Prometheus, sts: str
+    awslabs_server: Path, prometheus: Prometheus, sts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab"}
+    keys = {
+        "AWS_ACCESS_KEY_ID": "lab",
+        "AWS_SECRET_ACCESS_KEY": "lab",
+        "AWS_ENDPOINT_URL_STS": sts,
+        "AWS_REGION": "us-east-1",
+    }
     target = StdioServerParameters(
         command=str(awslabs_server),
         args=["--url", prometheus.url, "--region", "us-east-1"],
-        env={"AWS_ENDPOINT_URL_STS": sts, "AWS_REGION": "us-east-1", **keys},
+        env=keys,
     )
     await read_through(target)
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    await ask_through(f"{awslabs_server} --url {prometheus.url} --region us-east-1")
