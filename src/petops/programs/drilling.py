@@ -86,10 +86,21 @@ class Drilled:
 class Rehearsal:
     """One drill in one world, of which several alarms may be investigated."""
 
-    def __init__(self, drill: Drill, seed: int) -> None:
+    def __init__(
+        self,
+        drill: Drill,
+        seed: int,
+        *,
+        size: int = 1,
+        calls: type[WorldCalls] = WorldCalls,
+        metrics: type[WorldMetrics] = WorldMetrics,
+        xray: type[WorldXRay] = WorldXRay,
+    ) -> None:
         self._drill, self._seed = drill, seed
+        self._calls, self._metrics, self._xray = calls, metrics, xray
         self._clock = StandingClock()
-        self.world = World(self._clock, seed, BEHAVIOURS, history=HISTORY)
+        history = HISTORY if size == 1 else None
+        self.world = World(self._clock, seed, BEHAVIOURS, history=history, size=size)
         posed = drill.begin(self.world)
         left = drill.seconds
         while left > 0:  # in strides, so that autoscalers and kubelets are looked at as they go
@@ -122,8 +133,8 @@ class Rehearsal:
         )
 
     async def _investigated(self, category: Category, away: str) -> Incident:
-        calls = WorldCalls(self.world, frozenset({away} - {"", "metrics", "traces"}))
-        metrics = WorldMetrics(self.world)
+        calls = self._calls(self.world, frozenset({away} - {"", "metrics", "traces"}))
+        metrics = self._metrics(self.world)
         metrics.is_down = away == "metrics"
         cluster = KubernetesCluster(calls, CLUSTER)
 
@@ -140,7 +151,7 @@ class Rehearsal:
             new_id=lambda: str(uuid.uuid4()),
         )
         by = Identity(user="drill", channel="terminal")
-        async with XRayTraces(client=WorldXRay(self.world)) as traces:
+        async with XRayTraces(client=self._xray(self.world)) as traces:
             if away != "traces":
                 given = replace(given, traces=traces)
             async with Engine(MemoryJournal(), given).running() as running:
