@@ -17,6 +17,7 @@ from petops.commands import (
     daemon,
     decide,
     demo,
+    doctor,
     incidents,
     investigate,
     lab,
@@ -78,6 +79,7 @@ app.add_typer(chaos.app, name="chaos")
 app.command("ask")(ask.ask)
 app.command("tui")(tui.tui)
 app.command("mcp")(mcp.mcp)
+app.command("doctor")(doctor.doctor)
 app.command("manifests")(manifests.manifests)
 app.add_typer(setup.app, name="setup")
 app.add_typer(config.app, name="config")

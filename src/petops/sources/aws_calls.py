@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final, Self
 
@@ -13,8 +14,6 @@ from petops.errors import ForbiddenError, NotThereError, SourceError
 
 Json = Mapping[str, Any]
 
-CONNECT_SECONDS: Final = 5
-READ_SECONDS: Final = 15
 _AT_ONCE: Final = 4
 _DENIED: Final = re.compile(
     r"AccessDenied|NotAuthorized|Unauthorized|Expired|InvalidClientTokenId|UnrecognizedClient"
@@ -23,6 +22,19 @@ _DENIED: Final = re.compile(
 _MISSING: Final = re.compile(r"NotFound|NoSuch")
 _BUSY: Final = re.compile(r"Throttl|LimitExceeded|TooManyRequests|RequestLimit")
 _LONGEST: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long one call may take, and how often it is tried."""
+
+    connect_seconds: float = 5
+    read_seconds: float = 15
+    attempts: int = 2
+
+
+PATIENT: Final = Patience()
+HASTY: Final = Patience(connect_seconds=2, read_seconds=4, attempts=1)
 
 
 class AwsCalls:
@@ -39,8 +51,10 @@ class AwsCalls:
         region: str = "",
         client: Any = None,
         timeout_seconds: float = 30.0,
+        patience: Patience = PATIENT,
     ) -> None:
         self._service, self._title, self._region = service, title, region
+        self._patience = patience
         self._client, self._timeout_seconds = client, timeout_seconds
         self._making = Lock()
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"petops-{service}")
@@ -65,7 +79,7 @@ class AwsCalls:
     def _made(self) -> Any:
         with self._making:
             if self._client is None:
-                self._client = _client(self._service, self._region)
+                self._client = _client(self._service, self._region, self._patience)
             return self._client
 
     async def call(self, operation: str, **arguments: Any) -> Json:
@@ -98,7 +112,7 @@ class AwsCalls:
                 f"{self._title} was not asked: there are no AWS credentials",
                 hint="see AWS_PROFILE; `petops doctor` tells more",
             ) from exc
-        except (BotoCoreError, ValueError) as exc:
+        except (BotoCoreError, ValueError, OSError) as exc:  # OSError: a token's file is missing
             raise SourceError(
                 f"{self._title} cannot be asked: {str(exc)[:_LONGEST]}",
                 hint="see AWS_PROFILE, AWS_REGION and the network; `petops doctor` tells more",
@@ -121,14 +135,14 @@ class AwsCalls:
         return SourceError(f"{self._title} answered {code or 'an error'}: {message}")
 
 
-def _client(service: str, region: str) -> Any:
+def _client(service: str, region: str, patience: Patience) -> Any:
     import boto3  # noqa: PLC0415 - 0.4 s
     from botocore.config import Config  # noqa: PLC0415
 
     config = Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        retries={"total_max_attempts": 2, "mode": "standard"},
+        connect_timeout=patience.connect_seconds,
+        read_timeout=patience.read_seconds,
+        retries={"total_max_attempts": patience.attempts, "mode": "standard"},
         max_pool_connections=_AT_ONCE,
         user_agent_extra="petops",
     )

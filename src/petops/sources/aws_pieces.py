@@ -208,7 +208,9 @@ def _agent_statements(place: Place) -> Iterator[Json]:
         ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"],
         place.dead_letter_arn,
     )
-    yield _allow("Rule", ["events:DescribeRule", "events:ListTargetsByRule"], place.rule_arn)
+    yield _allow("Rule", ["events:DescribeRule"], place.rule_arn)
+    every_rule = place.arn("events", "rule/*")
+    yield _allow("RulesOfTheQueue", ["events:ListRuleNamesByTarget"], every_rule)
     # These know no resources: AWS takes only the asterisk.
     yield _allow(
         "Measurements",

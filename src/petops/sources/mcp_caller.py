@@ -132,10 +132,8 @@ class McpCaller:
         """Return a tool's structured answer; raise SourceError if it refused or cannot be had."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._settled.wait()
-                connection = self._connection
-                if connection is None or connection.client is None:
-                    raise SourceError(f"{self.name} is not there: {self._why}")
+                connection = await self._connected()
+                assert connection.client is not None  # noqa: S101 - so it is once connected
                 name = connection.tools.get(normalised(tool))
                 if name is None:
                     raise SourceError(f"{self.name} has no tool {tool}")
@@ -150,14 +148,22 @@ class McpCaller:
 
     async def has(self, tool: str, timeout_seconds: float = STARTUP_SECONDS) -> bool:
         """Say whether the server has a tool; raise SourceError if it cannot be asked."""
+        return normalised(tool) in map(normalised, await self.tools(timeout_seconds))
+
+    async def tools(self, timeout_seconds: float) -> tuple[str, ...]:
+        """Return the names of the server's tools; raise SourceError if it is not there."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._settled.wait()
+                return tuple((await self._connected()).tools.values())
         except TimeoutError as exc:
             raise SourceError(f"{self.name} is not there: {self._why}") from exc
-        if self._connection is None:
+
+    async def _connected(self) -> _Connection:
+        await self._settled.wait()
+        connection = self._connection
+        if connection is None or connection.client is None:
             raise SourceError(f"{self.name} is not there: {self._why}")
-        return normalised(tool) in self._connection.tools
+        return connection
 
     async def _result(
         self, connection: _Connection, work: Coroutine[Any, Any, CallToolResult]
