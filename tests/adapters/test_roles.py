@@ -34,9 +34,11 @@ from petops.domain.terrain import Permission, permissions
 from petops.errors import PetopsError
 from petops.lab.kubernetes_request import ApiRequest, target_of, verb_of
 from petops.ports import RESOURCES, ApiAnswer, Cluster, Site
+from petops.ports.topology import TopologySource
 from petops.programs.manifests import Wanted, objects
 from petops.sources.kubernetes import KubernetesCluster
 from petops.sources.kubernetes_site import KubernetesSite
+from petops.sources.kubernetes_topology import KubernetesTopology
 from tests.adapters.test_actuators_on_lab import CLUSTER, HISTORY, SITE, LabCalls
 from tests.lab.hand_clock import Lab
 
@@ -133,9 +135,11 @@ async def ask_everything(calls: AccountCalls) -> None:
         "whoami": [cluster.whoami()],
         "room": [site.room(SITE)],
         "node": [site.node(node)],
+        "topology": [KubernetesTopology(calls, CLUSTER, clock=calls.lab.clock).topology()],
         "may": [site.may(permission, None), site.may(permission, Account(user="ana"))],
     }
-    assert set(asked) == {*methods_of(Cluster), *methods_of(Site)}, "a method is not looked at"
+    ports = (Cluster, Site, TopologySource)
+    assert set(asked) == {name for port in ports for name in methods_of(port)}, "not looked at"
     for each in (one for calls_of_it in asked.values() for one in calls_of_it):
         with suppress(PetopsError):  # that an object is not there is no refusal
             await each

@@ -194,7 +194,8 @@ def _set_up(clients: Mapping[str, Any]) -> bool:
     except EndpointConnectionError:
         return False
     redrive = {"deadLetterTargetArn": _arn("sqs", DEAD_LETTERS), "maxReceiveCount": MOST_RECEIVES}
-    sqs.create_queue(QueueName=ALARM_QUEUE, Attributes={"RedrivePolicy": json.dumps(redrive)})
+    letting_in = {"RedrivePolicy": json.dumps(redrive), "Policy": json.dumps(_queue_policy())}
+    sqs.create_queue(QueueName=ALARM_QUEUE, Attributes=letting_in)
     events.put_rule(Name=ALARM_RULE, EventPattern=json.dumps(ALARM_PATTERN), State="ENABLED")
     paths = {key: f"$.{key}" for key in (*_EVENT_KEYS, "resources", "detail")}
     target = {
@@ -204,6 +205,18 @@ def _set_up(clients: Mapping[str, Any]) -> bool:
     }
     events.put_targets(Rule=ALARM_RULE, Targets=[target])
     return True
+
+
+def _queue_policy() -> Mapping[str, Any]:
+    """Let the rule send, as a real queue has to be told; moto does not ask."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": _arn("sqs", ALARM_QUEUE),
+        "Condition": {"ArnEquals": {"aws:SourceArn": _arn("events", f"rule/{ALARM_RULE}")}},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def _arn(service: str, name: str) -> str:

@@ -136,7 +136,7 @@ async def look_at_secrets(settings: Settings) -> Sequence[Check]:
     named = dict(references(settings))
     if not named:
         return (off(SECRETS, "no setting names a secret that is kept elsewhere"),)
-    failures: dict[str, SourceError | PetopsError] = {}
+    failures: dict[str, PetopsError] = {}
     for name, given in named.items():
         try:
             await secret(given, region=settings.cluster.region)
@@ -144,10 +144,13 @@ async def look_at_secrets(settings: Settings) -> Sequence[Check]:
             failures[name] = exc
     if not failures:
         return (ok(SECRETS, f"{', '.join(named)} can be read"),)
-    name, exc = next(iter(failures.items()))
-    kept = "GetSecretValue: " if named[name].startswith(SECRETS_MANAGER) else ""
-    told = "; ".join(f"{name}: {kept}{one.message}" for name, one in failures.items())
-    return (broken(SECRETS, told, exc.hint or _POLICY),)
+    told = "; ".join(
+        f"{name}{' (GetSecretValue)' if named[name].startswith(SECRETS_MANAGER) else ''}: "
+        f"{one.message}"
+        for name, one in failures.items()
+    )
+    hints = [one.hint for one in failures.values() if one.hint]
+    return (broken(SECRETS, told, hints[0] if hints else _POLICY),)
 
 
 def references(settings: Settings) -> list[tuple[str, str]]:

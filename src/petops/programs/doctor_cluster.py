@@ -11,7 +11,7 @@ from petops.config import Settings
 from petops.domain.subject import ClusterName
 from petops.domain.terrain import Permission
 from petops.errors import PetopsError, SourceError
-from petops.programs.doctor_check import Check, broken, off, ok, unknown
+from petops.programs.doctor_check import Check, broken, off, ok, unknown, warning
 from petops.programs.manifests import Wanted, objects
 from petops.sources.kubernetes_calls import AioCalls, open_calls
 from petops.sources.kubernetes_site import KubernetesSite
@@ -58,7 +58,7 @@ async def look(settings: Settings) -> Sequence[Check]:
             async with asyncio.TaskGroup() as group:
                 reads = group.create_task(_missing(site, READ_ROLE))
                 repairs = group.create_task(_missing(site, REPAIR_ROLE))
-            return cluster, _reads(reads.result()), _repairs(repairs.result(), settings)
+            return cluster, _reads(reads.result(), settings), _repairs(repairs.result(), settings)
     except PetopsError as exc:
         why = "the cluster cannot be asked"
         fix = exc.hint or "set KUBECONFIG, or run `aws eks update-kubeconfig --name CLUSTER`"
@@ -112,27 +112,27 @@ async def _cluster(calls: AioCalls, settings: Settings) -> Check:
     return ok(NAMES[0], f"{name}: {told}")
 
 
-async def _missing(site: KubernetesSite, role: str) -> list[str]:
+async def _missing(site: KubernetesSite, role: str) -> list[Permission]:
     """Return what the role would grant and we may not do."""
     asked = rights(role)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(site.may(one, None)) for one in asked]
-    return [
-        str(permission) for permission, task in zip(asked, tasks, strict=True) if not task.result()
-    ]
+    return [one for one, task in zip(asked, tasks, strict=True) if not task.result()]
 
 
-def _reads(missing: Sequence[str]) -> Check:
+def _reads(missing: Sequence[Permission], settings: Settings) -> Check:
+    """Judge what may be read; who may only not ask about others is worse off, and still works."""
     if not missing:
         return ok(NAMES[1], "everything may be read that an investigation asks for")
-    return broken(
-        NAMES[1],
-        f"petops may not {_listed(missing)}",
-        "kubectl apply -k manifests/overlays/read-only (or bind the role that it has)",
-    )
+    fix = "kubectl apply -k manifests/overlays/read-only (or bind the role that it has)"
+    told = f"petops may not {_listed(missing)}"
+    asking = {one.resource for one in missing if one.verb == "create"}
+    if len(asking) < len(missing) or ("tokenreviews" in asking and settings.daemon.token_review):
+        return broken(NAMES[1], told, fix)
+    return warning(NAMES[1], f"{told}: it cannot ask what others may do", fix)
 
 
-def _repairs(missing: Sequence[str], settings: Settings) -> Check:
+def _repairs(missing: Sequence[Permission], settings: Settings) -> Check:
     if settings.repair.mode == "observe":
         told = "nothing is changed here (repair.mode is observe)"
         if not missing:
@@ -147,6 +147,6 @@ def _repairs(missing: Sequence[str], settings: Settings) -> Check:
     )
 
 
-def _listed(missing: Sequence[str]) -> str:
+def _listed(missing: Sequence[Permission]) -> str:
     more = len(missing) - _SHOWN
-    return "; ".join(missing[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    return "; ".join(map(str, missing[:_SHOWN])) + (f"; and {more} more" if more > 0 else "")
