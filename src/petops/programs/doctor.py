@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from petops.app import with_secrets
 from petops.config import Settings
 from petops.errors import PetopsError
+from petops.metrics_access import with_secrets
 from petops.programs import (
     doctor_alarms,
     doctor_aws,

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from petops.app import mcp_caller
 from petops.config import Settings
 from petops.errors import PetopsError, SourceError
+from petops.metrics_access import metrics_server
 from petops.programs.doctor_check import Check, broken, failed, ok, unknown, warning
 from petops.sources.mcp_caller import McpCaller
 
@@ -49,16 +49,24 @@ NAMES: Final = (MCP, PROMETHEUS, *SERIES)
 
 async def look(settings: Settings) -> Sequence[Check]:
     """Ask as an investigation does: through the MCP server."""
+    if not _is_set(settings):
+        fix = "set PROMETHEUS_URL, or prometheus.mcp_url in petops.toml"
+        told = "no Prometheus is set: investigations go on without metrics"
+        return warning(MCP, told, fix), *_unknown(NAMES[1:], "no Prometheus is set")
     async with AsyncExitStack() as stack:
         try:
-            caller = await mcp_caller(settings, stack)
+            caller = await stack.enter_async_context(metrics_server(settings))
         except PetopsError as exc:
             return failed(MCP, exc), *_unknown(NAMES[1:], "the MCP server cannot be used")
-        if caller is None:
-            fix = "set PROMETHEUS_URL, or prometheus.mcp_url in petops.toml"
-            told = "no Prometheus is set: investigations go on without metrics"
-            return warning(MCP, told, fix), *_unknown(NAMES[1:], "no Prometheus is set")
         return await _through(caller, settings)
+
+
+def _is_set(settings: Settings) -> bool:
+    return bool(settings.prometheus.url) or _is_other(settings)
+
+
+def _is_other(settings: Settings) -> bool:
+    return bool(settings.prometheus.mcp_url or settings.prometheus.mcp_command)
 
 
 async def _through(caller: McpCaller, settings: Settings) -> Sequence[Check]:
@@ -101,10 +109,9 @@ async def _series(caller: McpCaller, name: str) -> Check:
 
 async def server_time(settings: Settings) -> datetime:
     """Return Prometheus' own time."""
-    async with AsyncExitStack() as stack:
-        caller = await mcp_caller(settings, stack)
-        if caller is None:
-            raise SourceError("no Prometheus is set")
+    if not _is_set(settings):
+        raise SourceError("no Prometheus is set")
+    async with metrics_server(settings) as caller:
         await caller.tools(_CONNECT_SECONDS)
         return datetime.fromtimestamp(await _value(caller, "time()"), UTC)
 
