@@ -34,6 +34,7 @@ from petops.ports import KubernetesCalls
 from petops.programs import chaos
 from petops.programs.daemon import serving
 from petops.programs.postmortem import document, markdown
+from petops.programs.telling import told
 from petops.scenarios import BEHAVIOURS, CATALOGUE
 
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -84,6 +85,7 @@ async def repaired(fault: str, wanted: Sequence[str], record: Path | None) -> di
     """Inject a fault, approve what is wanted of what is offered, and wait until it is over."""
     scenario = CATALOGUE[fault]
     async with staged() as at:
+        telling = asyncio.create_task(_told(at.engine))
         began = time.monotonic()
         await chaos.apply(at.calls, scenario, ttl=chaos.time_to_live("10m"))
         found = await _until(at.engine, {Phase.WAITING})
@@ -98,11 +100,19 @@ async def repaired(fault: str, wanted: Sequence[str], record: Path | None) -> di
         applied = time.monotonic() - asked
         await _until(at.engine, {Phase.RECOVERED, *AT_REST})
         found = await _until(at.engine, set(AT_REST))
+        telling.cancel()
         _recorded(record, fault, found)
         return _figures(found, choice) | {
             "injection_to_proposal_seconds": round(waiting, 1),
             "approval_to_applied_seconds": round(applied, 3),
         }
+
+
+async def _told(engine: Embedded) -> None:
+    """Tell what happens on stderr, for whoever waits."""
+    async for entry in engine.entries(after=0):
+        line = told(entry.event)[0].text
+        sys.stderr.write(f"{entry.event.at:%H:%M:%S} {entry.incident} {line}\n")
 
 
 def _figures(found: Incident, choice: Proposal) -> dict[str, Any]:
@@ -141,9 +151,9 @@ async def _approved(at: Staged, found: Incident, choice: Proposal) -> str:
 async def _until(engine: Embedded, phases: set[Phase]) -> Incident:
     async with asyncio.timeout(LONGEST_SECONDS * 3):
         while True:
-            for incident in (await engine.board()).incidents.values():
-                if incident.phase in phases:
-                    return incident
+            found = next(iter((await engine.board()).incidents.values()), None)
+            if found is not None and found.phase in phases:
+                return found
             await asyncio.sleep(0.02)
 
 

@@ -61,6 +61,7 @@ class LeakyCluster:
         self.acts: list[tuple[str, Act]] = []
         self.fail: dict[str, list[Exception]] = {}
         self.lose_answer = False
+        self.dry_run_refused = ""
         self.metrics_down = False
         self.managed_by = ""
         self.room_now = Room(
@@ -247,7 +248,8 @@ class LeakyCluster:
 
     async def dry_run(self, change: Act) -> DryRun:
         self._raise("dry_run")
-        return DryRun(diff=(f"+ {change.summary}",), by_server=True)
+        refused = self.dry_run_refused
+        return DryRun(diff=(f"+ {change.summary}",), by_server=True, refused=refused)
 
     async def changed_since(self, change: Act) -> str | None:
         self._raise("changed_since")

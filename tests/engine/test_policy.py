@@ -59,6 +59,7 @@ async def test_nobody_makes_petops_do_what_they_could_not_do_themselves() -> Non
         entry = await stage.approve(engine, acts(waiting)[0], by=ANA)
         assert "U1 may not patch deployments in shop" in refused(entry.event)
         again = await stage.until(engine, Phase.WAITING)
+        assert acts(again) == acts(waiting), "it stays on offer for those who may"
         stage.cluster.denied = {"mallory"}
         entry = await stage.approve(engine, acts(again)[0], by=STRANGER)
         assert "[[person]]" in refused(entry.event), "who is not mapped is told how to be"

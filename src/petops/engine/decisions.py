@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -25,6 +26,20 @@ from petops.engine.record import Decision
 
 SHORTEST_PREFIX: Final = 8
 Approval = ApproveRemedy | BreakGlass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objections:
+    """What the guards object to an approval, empty where nothing.
+
+    `voids` says whether the offer itself is no longer right; else only this approval is refused,
+    and the offer stands for somebody else, or for later.
+    """
+
+    why: str = ""
+    voids: bool = True
+
+
 OnDigest = ApproveRemedy | BreakGlass | RejectRemedy
 Undigested = StopAct | Acknowledge | Snooze | CloseIncident | CorrectCause | RecordMirrored
 PersonsRequest = OnDigest | Undigested
@@ -40,7 +55,7 @@ def decide(
     now: datetime,
     *,
     rules: Rules,
-    objections: str | None = None,
+    objections: Objections | None = None,
 ) -> Decision:
     """Return the entries that answer the request; a refusal is one too.
 
@@ -57,7 +72,7 @@ def decide(
         if objections is None:
             why = "it came on offer just now: read it, and decide again"
             return Decision(incident=incident.id, events=(_refused(request, by, now, why),))
-        if objections:
+        if objections.why:
             return _voided(request, incident, by, now, objections)
     return Decision(incident=incident.id, events=_accepted(request, incident, by, now))
 
@@ -265,13 +280,13 @@ def _approved(
 
 
 def _voided(
-    request: Approval, incident: Incident, by: Identity, now: datetime, objections: str
+    request: Approval, incident: Incident, by: Identity, now: datetime, objections: Objections
 ) -> Decision:
-    """Refuse an approval that the guards object to, and let what is on offer be planned anew."""
-    refused = _refused(request, by, now, objections)
-    if incident.phase is not Phase.WAITING:
+    """Refuse an approval that the guards object to; what is no longer right is planned anew."""
+    refused = _refused(request, by, now, objections.why)
+    if incident.phase is not Phase.WAITING or not objections.voids:
         return Decision(incident=incident.id, events=(refused,))
-    lapse = ev.ProposalsLapsed(at=now, because=objections)
+    lapse = ev.ProposalsLapsed(at=now, because=objections.why)
     return Decision(incident=incident.id, events=(refused, lapse))
 
 

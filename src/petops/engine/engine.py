@@ -75,7 +75,7 @@ class Engine:
         known = self._record.board.answered.get(request.id)
         if known is not None:
             return known
-        objections: str | None = None
+        objections: decisions.Objections | None = None
         if isinstance(request, ApproveRemedy | BreakGlass):
             objections = await self._objections(request, by)
         if isinstance(request, ReportAlarm) and self._group is not None:
@@ -90,7 +90,11 @@ class Engine:
         return entries[0] if entries else self._record.board.answered[request.id]
 
     def _decided(
-        self, request: AnyRequest, board: Board, by: Identity, objections: str | None
+        self,
+        request: AnyRequest,
+        board: Board,
+        by: Identity,
+        objections: decisions.Objections | None,
     ) -> Decision:
         """Return the decision on a request, on the very board that it is appended to."""
         if request.id in board.answered:
@@ -116,7 +120,9 @@ class Engine:
             if driver is not None and driver is not asyncio.current_task():
                 driver.cancel()
 
-    async def _objections(self, request: ApproveRemedy | BreakGlass, by: Identity) -> str | None:
+    async def _objections(
+        self, request: ApproveRemedy | BreakGlass, by: Identity
+    ) -> decisions.Objections | None:
         """Run the guards again just before the decision, where the request is otherwise in order.
 
         None where it is not: then none were asked.

@@ -24,13 +24,14 @@ from petops.domain.diagnosis import Finding
 from petops.domain.evidence import Window
 from petops.domain.incident import Board, Incident
 from petops.domain.policy import Identity, Mode, Refusal
+from petops.engine.decisions import Objections
 from petops.engine.ground import Ground, Surveyed
 from petops.engine.investigation import Inquiry
 from petops.engine.surroundings import Surroundings, case_of
-from petops.errors import PetopsError, SourceError
+from petops.errors import NotThereError, PetopsError, SourceError
 from petops.playbooks.base import Evidence, Judgement
-from petops.remedies.base import Guard, Remedy, checked, objections
-from petops.remedies.guards import ALWAYS
+from petops.remedies.base import Guard, Remedy, Weight, checked, objections
+from petops.remedies.guards import ABOUT_THE_PERSON, ALWAYS
 
 TAKE_BACK = "take-back"
 _LOOK_BACK = timedelta(minutes=10)
@@ -73,14 +74,14 @@ class Repair:
 
     async def objections(
         self, incident: Incident, proposal: Proposal, board: Board, by: Identity | None
-    ) -> str:
-        """Run the guards of a proposal again; return what they object, empty where nothing."""
+    ) -> Objections:
+        """Run the guards of a proposal again; return what they object."""
         change = proposal.change
         if isinstance(change, Advice) or incident.diagnosis is None:
-            return "there is nothing to do"
+            return Objections(why="there is nothing to do")
         cause = incident.diagnosis.cause
         if cause is None:
-            return "the cause is not known"
+            return Objections(why="the cause is not known")
         takes_back = proposal.remedy == TAKE_BACK
         try:
             async with asyncio.TaskGroup() as group:
@@ -92,7 +93,8 @@ class Repair:
             known, bugs = failed.split(PetopsError)
             if bugs or known is None:
                 raise
-            return f"it could not be checked again: {_first(known)}"
+            why = f"it could not be checked again: {_first(known)}"
+            return Objections(why=why, voids=known.subgroup(NotThereError) is not None)
         gone = judged.result().symptom_gone
         now = await self._ground.around(
             change,
@@ -106,7 +108,12 @@ class Repair:
         )
         guards = self._guards(proposal.remedy)
         against = objections(guards, checked(guards, change, now), deciding=True)
-        return "; ".join(one.why for one in against)
+        # What is marked on the offer, or about who asks, passes: it stays as it is for others.
+        passing = {one.name for one in guards if one.weight is Weight.MARKS} | {ABOUT_THE_PERSON}
+        return Objections(
+            why="; ".join(one.why for one in against),
+            voids=any(one.name not in passing for one in against),
+        )
 
     async def judged(self, incident: Incident, cause: Finding, since: datetime | None) -> Judgement:
         """Ask how it stands with the symptom and its cause now."""

@@ -56,7 +56,7 @@ class Repairing:
             return False
         by = Identity(user=f"policy auto {chosen.change.subject.namespace}", channel=POLICY)
         board = self._record.board
-        against = await self._repair.objections(incident, chosen, board, None)
+        against = (await self._repair.objections(incident, chosen, board, None)).why
         at = self._given.clock.now()
         event: ev.Event = ev.RemedyApproved(at=at, by=by, digest=chosen.digest)
         if against:
@@ -117,7 +117,7 @@ class Repairing:
         if now - approved.at < self._given.rules.approval_rests:
             return ""
         by = approved.by if approved.by.channel != POLICY else None
-        return await self._repair.objections(incident, chosen, self._record.board, by)
+        return (await self._repair.objections(incident, chosen, self._record.board, by)).why
 
     async def _taken_back(self, incident: Incident, event: ev.Event) -> Sequence[ev.Event]:
         """Return the offer of the inverse, and its approval where policy takes back by itself."""

@@ -156,6 +156,7 @@ ALWAYS: Final[tuple[Guard, ...]] = (
     guard(petops_is_permitted, Weight.MARKS),
     guard(approver_is_permitted, is_strict=True),
 )
+ABOUT_THE_PERSON: Final = "approver-is-permitted"
 ROLLS_PODS: Final[tuple[Guard, ...]] = (
     *ALWAYS,
     guard(stays_available),
