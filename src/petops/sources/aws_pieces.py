@@ -217,6 +217,7 @@ def _agent_statements(place: Place) -> Iterator[Json]:
         [
             "cloudwatch:DescribeAlarms",
             "cloudwatch:GetMetricData",
+            "cloudwatch:ListMetrics",
             "logs:GetQueryResults",
             "logs:StopQuery",
             "xray:BatchGetTraces",
