@@ -107,7 +107,7 @@ def _weighed(
     _cpu_row(ledger)
     _balancer_row(ledger)
     at, caller = place_of(spot, guilty.service), _caller(ledger.evidence)
-    where = "" if at is not None else ", which does not run in this cluster"
+    where = ", which is not known to run in this cluster" if spot is not None and at is None else ""
     because = f"{traces.service} waits for {guilty.service}{where}, which {how}"
     return ledger.finding(
         Verdict.SUPPORTED,
