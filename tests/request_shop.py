@@ -147,11 +147,12 @@ class Shop:
         metrics: Counters | None = None,
         traces: Traces | None = None,
         started: timedelta = SINCE,
+        ports: Ports | None = None,
     ) -> Diagnosed:
         found = alarm(self.subject(about), NOW)
         said = Assessment(category=category, priority=Priority.P2, because="a test")
         calls, numbers = api or self.api(), metrics or Counters(self)
-        ports = Ports(
+        ports = ports or Ports(
             metrics=numbers,
             cluster=KubernetesCluster(calls, CLUSTER),
             traces=traces or self.traces(),
