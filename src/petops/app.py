@@ -109,7 +109,7 @@ async def running_engine(
             open_calls(kubeconfig=settings.cluster.kubeconfig, context=settings.cluster.context)
         )
         cluster = KubernetesCluster(calls, connected(settings, calls))
-        metrics = await _metrics(settings, stack)
+        metrics = await metrics_of(settings, stack)
         aws = telemetry or await aws_telemetry.opened(
             stack, cluster.name, settings.aws.telemetry, os.environ
         )
@@ -223,7 +223,7 @@ def _mode(text: str) -> Mode:
         raise UsageError(f"repair.mode is act or observe, not {text[:40]!r}") from None
 
 
-async def _metrics(settings: Settings, stack: AsyncExitStack) -> Metrics:
+async def metrics_of(settings: Settings, stack: AsyncExitStack) -> Metrics:
     """Ask Prometheus through an MCP server: another's where one is set, else our own."""
     if not settings.prometheus.url and other_server(settings) is None:
         return MetricsMissing(

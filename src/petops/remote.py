@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -51,6 +51,22 @@ class RemoteEngine:
         """Return the entry that answers the request; a refusal is one too."""
         body = wire.request_to_json(request)
         return wire.entry_from_json((await self._ask("POST", "/api/v1/requests", body)).content)
+
+    async def about(self) -> Mapping[str, Any]:
+        """Return which engine this is: its cluster, environment and version, where it says so."""
+        return await self._told("/api/v1/engine")
+
+    async def doctor(self) -> Sequence[Mapping[str, Any]]:
+        """Return how its integrations fare: each with name, verdict, what is told, and a fix."""
+        checks = (await self._told("/api/v1/doctor")).get("checks")
+        return [one for one in checks if isinstance(one, dict)] if isinstance(checks, list) else []
+
+    async def _told(self, path: str) -> Mapping[str, Any]:
+        try:
+            told: Any = json.loads((await self._ask("GET", path)).content)
+        except ValueError as exc:
+            raise PetopsError(f"the engine's answer at {path} is no JSON") from exc
+        return told if isinstance(told, dict) else {}
 
     async def entries(self, after: int) -> AsyncGenerator[Entry, None]:
         """Follow the journal, and come back by itself where the connection is lost.

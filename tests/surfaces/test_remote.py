@@ -32,10 +32,13 @@ def engine() -> SmallEngine:
     return SmallEngine()
 
 
+ABOUT = {"cluster": "shop", "environment": "production", "version": "1"}
+
+
 @asynccontextmanager
 async def over_socket(engine: SmallEngine, folder: Path) -> AsyncIterator[RemoteEngine]:
     async with (
-        serve_socket(server(engine, OWNER, {}), folder / "s") as path,
+        serve_socket(server(engine, OWNER, {}, about=ABOUT), folder / "s") as path,
         connected(path) as remote,
     ):
         yield remote
@@ -43,7 +46,7 @@ async def over_socket(engine: SmallEngine, folder: Path) -> AsyncIterator[Remote
 
 @asynccontextmanager
 async def over_http(engine: SmallEngine, _: Path) -> AsyncIterator[RemoteEngine]:
-    app = server(engine, Tokens({hashed(TOKEN): "ana"}), {})
+    app = server(engine, Tokens({hashed(TOKEN): "ana"}), {}, about=ABOUT)
     async with serve_http(app, "127.0.0.1", 0) as url, connected(url, TOKEN) as remote:
         yield remote
 
@@ -54,6 +57,10 @@ async def remote(
 ) -> AsyncIterator[RemoteEngine]:
     async with request.param(engine, tmp_path) as made:
         yield made
+
+
+async def test_an_engine_says_which_it_is(remote: RemoteEngine) -> None:
+    assert await remote.about() == ABOUT
 
 
 async def first(entries: AsyncIterator[Entry], wanted: int) -> list[Entry]:

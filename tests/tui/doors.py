@@ -10,7 +10,7 @@ from petops.domain.evidence import Sample, Series
 from petops.domain.incident import Incident
 from petops.domain.subject import ClusterName, Kind, Subject
 from petops.errors import PetopsError, RefusedError
-from petops.tui.given import Fault, Given, Health, Injected, Setting, Told
+from petops.tui.given import Cause, Fault, Given, Injected, Setting, Told
 from tests.tui.scripted import GIVEN, PROPOSED, STORY
 
 AT = STORY[PROPOSED - 1].event.at
@@ -26,7 +26,6 @@ TARGET = Subject(
 class FakeChaos:
     """Two faults, kept in memory."""
 
-    engine: str = "lab"
     injected: list[str] = field(default_factory=list)
     refuses: bool = False
 
@@ -60,14 +59,6 @@ async def ask(question: str) -> Told:
     return Told(query="sum by (pod) (rate(x[5m]))", because="by pod", series=series, unit="B")
 
 
-async def check_health() -> Sequence[Health]:
-    return (
-        Health(name="kubernetes", ok=True, says="petops-lab, version v1.32"),
-        Health(name="prometheus", ok=False, says="refused", hint="is PROMETHEUS_URL right?"),
-        Health(name="alarm queue", ok=None, says="none is set"),
-    )
-
-
 async def export(incident: Incident) -> str:
     return f"{incident.id}.md"
 
@@ -79,11 +70,19 @@ def full(chaos: FakeChaos | None = None) -> Given:
         Setting(name="engine.window_minutes", value="180.0", origin="default", about=about),
         Setting(name="daemon.token", value="********", origin="variable PETOPS_TOKEN", about="key"),
     )
+    causes = tuple(
+        Cause(name=name, title=title)
+        for name, title in (
+            ("memory-leak", "a container leaks memory"),
+            ("cpu-throttling", "a container wants more CPU than its limit"),
+            ("node-memory-pressure", "a node runs out of memory"),
+        )
+    )
     return replace(
         GIVEN,
+        causes=causes,
         ask=ask,
         chaos=chaos or FakeChaos(),
-        check_health=check_health,
         export=export,
         settings=rows,
         hint="First steps:  :chaos  then  i",

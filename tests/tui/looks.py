@@ -19,12 +19,18 @@ def text_of(app: App[Any]) -> str:
 
 
 async def settled(pilot: Pilot[Any], *keys: str) -> str:
-    """Press keys, wait until all is drawn, and return the screen's text."""
+    """Press keys, wait until nothing is drawn anew, and return the screen's text."""
     for key in keys:
         await pilot.press(key)
         await pilot.pause(0.03)
-    await pilot.pause(0.15)
-    return text_of(pilot.app)
+    before = ""
+    for _ in range(40):
+        await pilot.pause(0.12)
+        text = text_of(pilot.app)
+        if text == before:
+            break
+        before = text
+    return before
 
 
 async def until(pilot: Pilot[Any], words: str, seconds: float = 8.0) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from petops import wire
 from petops.daemon.server import SocketOwner, serve_socket, server
@@ -20,10 +21,13 @@ from petops.domain.requests import (
     Acknowledge,
     AnyRequest,
     ApproveRemedy,
+    BreakGlass,
     CloseIncident,
+    CorrectCause,
     RejectRemedy,
     ReportAlarm,
     Snooze,
+    StopAct,
 )
 from petops.errors import PetopsError
 from petops.ports import EngineHandle
@@ -113,6 +117,21 @@ class ScriptedEngine:
                 return ev.Acknowledged(at=self.now, request=request.id, by=by)
             case Snooze(until=until):
                 return ev.Snoozed(at=self.now, request=request.id, by=by, until=until)
+            case CorrectCause(mode=mode, subject=subject, because=because):
+                return ev.CauseCorrected(
+                    at=self.now,
+                    request=request.id,
+                    by=by,
+                    mode=mode,
+                    subject=subject,
+                    because=because,
+                )
+            case BreakGlass(digest=digest, because=because):
+                return ev.BreakGlassUsed(
+                    at=self.now, request=request.id, by=by, digest=digest, because=because
+                )
+            case StopAct(because=because):
+                return ev.StopRequested(at=self.now, request=request.id, by=by, because=because)
             case CloseIncident(because=because):
                 return ev.Closed(at=self.now, request=request.id, by=by, because=because)
             case _:
@@ -142,8 +161,23 @@ class ScriptedEngine:
             await self.append(one.incident, one.event)
 
 
+ABOUT = {"cluster": "petops-lab", "environment": "", "version": "0"}
+CHECKS = (
+    {"name": "kubernetes", "verdict": "ok", "told": "petops-lab, version v1.32", "fix": None},
+    {"name": "prometheus", "verdict": "broken", "told": "refused", "fix": "is its address right?"},
+    {"name": "alarm queue", "verdict": "unknown", "told": "it was not looked at", "fix": None},
+    {"name": "slack", "verdict": "off", "told": "no token is set", "fix": None},
+)
+
+
 class Beside:
-    """`EngineHandle` on an engine in this process."""
+    """`EngineHandle` on an engine in this process, with what it tells of itself."""
+
+    async def about(self) -> Mapping[str, Any]:
+        return ABOUT
+
+    async def doctor(self) -> Sequence[Mapping[str, Any]]:
+        return CHECKS
 
     def __init__(self, engine: ScriptedEngine) -> None:
         self._engine = engine
@@ -167,7 +201,7 @@ async def embedded(engine: ScriptedEngine, folder: Path) -> AsyncIterator[Engine
 @asynccontextmanager
 async def attached(engine: ScriptedEngine, folder: Path) -> AsyncIterator[EngineHandle]:
     async with (
-        serve_socket(server(engine, SocketOwner(ANA), {}), folder / "s") as path,
+        serve_socket(server(engine, SocketOwner(ANA), {}, about=ABOUT), folder / "s") as path,
         connected(path) as remote,
     ):
         yield remote

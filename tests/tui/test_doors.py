@@ -54,7 +54,7 @@ async def test_a_fault_that_is_refused_says_why(tmp_path: Path) -> None:
 
 
 async def test_in_production_a_fault_wants_the_target(tmp_path: Path) -> None:
-    chaos = FakeChaos(engine="prod")
+    chaos = FakeChaos()
     async with staged(tmp_path, "chaos", chaos, name="prod") as pilot:
         await until(pilot, "not injected")
         await settled(pilot, "i", *"yes", "enter")
@@ -74,10 +74,10 @@ async def test_questions_are_answered_with_sparklines(tmp_path: Path) -> None:
 async def test_sources_say_how_they_fare(tmp_path: Path) -> None:
     async with staged(tmp_path, "sources") as pilot:
         shown = await until(pilot, "alarm queue")
-        assert "✗ not well" in shown
+        assert "✗ broken" in shown
         assert "? unknown" in shown
         await settled(pilot, "j", "j", "enter")
-        await until(pilot, "is PROMETHEUS_URL right?")
+        await until(pilot, "is its address right?")
 
 
 async def test_settings_hide_what_is_secret(tmp_path: Path) -> None:

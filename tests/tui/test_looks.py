@@ -21,6 +21,7 @@ from tests.tui.scripted import (
     embedded,
     many,
 )
+from tests.tui.slow import slow_story
 
 # Drawn by a real Textual loop in wall time: half a minute and more.
 pytestmark = pytest.mark.slow
@@ -28,13 +29,19 @@ pytestmark = pytest.mark.slow
 SIZES = [(80, 24), (120, 40), (200, 60)]
 WAITING = STORY[:PROPOSED]
 MENDED = STORY[:MITIGATED]
+SLOW = slow_story()
 LOOKS = {
     "calm": ((), (), "All is well"),
     "board": (WAITING, (), "INC-0001"),
     "crowd": (many(70), (), "INC-0068"),
     "asking": (STORY[:6], ("enter",), "3 of 7 answered"),
     "incident": (WAITING, ("enter",), "7 of 7 answered"),
-    "memory": (WAITING, ("enter", "2"), "next kill"),
+    "charts": (WAITING, ("enter", "2"), "next kill"),
+    "trace": (SLOW, ("enter", "5"), "to itself"),
+    "calls": (SLOW, ("enter", "6"), "suspect"),
+    "logs": (SLOW, ("enter", "7", "f"), "Unhealthy"),
+    "runbook": (SLOW, ("enter", "8"), "Who to call"),
+    "correct": (WAITING, ("enter", "w"), "what was it really"),
     "timeline": (WAITING, ("enter", "4"), "investigating"),
     "query": (WAITING, ("enter", "enter"), "against it"),
     "approval": (WAITING, ("a",), "restartedAt"),

@@ -66,19 +66,21 @@ def server(
     who: Who,
     alarms: Mapping[str, ParseAlarms],
     *,
+    about: Mapping[str, str] | None = None,
     body_seconds: float = BODY_SECONDS,
     keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
 ) -> Starlette:
     """Return the API of `engine` for one listener: `who` says who sends what comes in there.
 
-    `alarms` has the parser for each `/api/v1/alarms/NAME`.
+    `alarms` has the parser for each `/api/v1/alarms/NAME`; `about` says which engine this is.
     """
-    api = _Api(engine, alarms, body_seconds, keep_alive_seconds)
+    api = _Api(engine, alarms, dict(about or {}), body_seconds, keep_alive_seconds)
     app = Starlette(
         routes=[
             Route("/healthz", api.alive),
             Route("/readyz", api.ready),
             Route("/metrics", api.metrics),
+            Route("/api/v1/engine", api.about),
             Route("/api/v1/board", api.board),
             Route("/api/v1/incidents", api.incidents),
             Route("/api/v1/incidents/{id}", api.incident),
@@ -100,11 +102,13 @@ class _Api:
         self,
         engine: Serves,
         alarms: Mapping[str, ParseAlarms],
+        about: Mapping[str, str],
         body_seconds: float,
         keep_alive_seconds: float,
     ) -> None:
         self._engine = engine
         self._alarms = alarms
+        self._about = about
         self._body_seconds = body_seconds
         self._keep_alive_seconds = keep_alive_seconds
         self._metrics = Metrics()
@@ -127,6 +131,9 @@ class _Api:
     async def metrics(self, _: Request) -> Response:
         text = self._metrics.text(await self._engine.board())
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def about(self, _: Request) -> Response:
+        return JSONResponse(self._about)
 
     async def board(self, _: Request) -> Response:
         """Send the board; it may be large, so that it is written in another thread."""

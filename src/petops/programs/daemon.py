@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from petops import __version__
 from petops.app import Running, running_engine
 from petops.config import Settings
 from petops.daemon.server import Tokens, hashed, serve_http, serve_socket, server
@@ -50,12 +51,14 @@ async def serving(
             return parse_document(body, running.mapping)
 
         parsers = {"eventbridge": parsed, "alertmanager": parsed}
-        beside = server(running.engine, running.myself, parsers)
+        about = about_engine(settings, running)
+        beside = server(running.engine, running.myself, parsers, about=about)
         socket = await stack.enter_async_context(serve_socket(beside, settings.socket_path))
         url, token_file = "", None
         if http:
             token, token_file = _token(settings)
-            api = server(running.engine, Tokens({hashed(token): API_USER}), parsers)
+            tokens = Tokens({hashed(token): API_USER})
+            api = server(running.engine, tokens, parsers, about=about)
             url = await stack.enter_async_context(
                 serve_http(api, settings.daemon.host, settings.daemon.port)
             )
@@ -63,6 +66,15 @@ async def serving(
         yield Served(
             running=running, socket=socket, url=url, token_file=token_file, receives=receives
         )
+
+
+def about_engine(settings: Settings, running: Running) -> Mapping[str, str]:
+    """Return which engine this is: what tells production from the rest."""
+    return {
+        "cluster": str(running.cluster.name),
+        "environment": settings.cluster.environment,
+        "version": __version__,
+    }
 
 
 async def _receiving(

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import re
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,12 @@ GRACE_SECONDS: Final = 5.0
 HINT: Final = (
     "First steps:  type  :chaos  and Enter, then  i  injects a memory leak.\n"
     "An alarm comes within a minute; Enter opens it, a shows what may be done, ? helps."
+)
+_NO_METRICS: Final = (
+    "This needs a Prometheus of yours: set PROMETHEUS_URL or [prometheus] mcp_url and start again."
+)
+_NO_CLUSTER: Final = (
+    "This needs a cluster of yours: set KUBECONFIG or [cluster] context, and start again."
 )
 _WITHOUT: Final = "petops incidents, petops approve, petops chaos do the same line by line"
 
@@ -124,18 +131,19 @@ async def _attached(wish: Wish) -> Sequence[_Found]:
     A single one has to answer; of several, one that is down comes back by itself.
     """
     token = load(wish.config, os.environ).settings.daemon.token
-    found = tuple(_named(one, token) for one in wish.attach)
+    found = tuple(_named(one, token, os.environ) for one in wish.attach)
     names = [one.name for one in found]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"two engines are called {name}", hint="--attach NAME=URL names each")
     if len(found) == 1:
-        async with connected(found[0].where, token):
+        async with connected(found[0].where, found[0].token):
             pass
     return found
 
 
-def _named(text: str, token: str) -> _Found:
+def _named(text: str, token: str, variables: Mapping[str, str]) -> _Found:
+    """Return the engine that is meant; PETOPS_TOKEN_NAME holds the token of one of several."""
     name, equals, url = text.partition("=")
     if not equals or "/" in name:
         name, url = "", text
@@ -143,7 +151,9 @@ def _named(text: str, token: str) -> _Found:
         raise UsageError(
             f"{url[:80]} is no address of an engine", hint="for example http://127.0.0.1:8080"
         )
-    return _Found(name=name or urlsplit(url).netloc, where=url, token=token)
+    name = name or urlsplit(url).netloc
+    own = "PETOPS_TOKEN_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+    return _Found(name=name, where=url, token=variables.get(own) or token)
 
 
 @asynccontextmanager
@@ -230,28 +240,39 @@ def _last_words(log: Path) -> str:
 
 
 def _given(wish: Wish, found: Sequence[_Found]) -> Given:
-    """Return what the dashboard may use beside engines: most of it only on this machine."""
-    from petops.programs import dashboard_given as doors  # noqa: PLC0415
-    from petops.programs.telling import summary, told  # noqa: PLC0415
-    from petops.tui.given import Given, Setting  # noqa: PLC0415
+    """Return what the dashboard may use beside engines: by the settings of this machine.
 
-    loaded = found[0].loaded
-    if loaded is None:
-        return Given(tell=told, summarise=summary)
-    rows = tuple(
-        Setting(name=one.name, value=one.value, origin=one.origin, about=one.about)
-        for one in shown(loaded)
-    )
+    Attached they are a person's own; what they do not name says so where somebody asks for it.
+    """
+    from petops.playbooks import MODES  # noqa: PLC0415
+    from petops.programs import dashboard_given as doors  # noqa: PLC0415
+    from petops.programs.dashboard_charts import Charting  # noqa: PLC0415
+    from petops.programs.telling import summary, told  # noqa: PLC0415
+    from petops.tui.given import Cause, Given, Setting  # noqa: PLC0415
+
+    is_here = found[0].loaded is not None
+    loaded = found[0].loaded or load(wish.config, os.environ)
     settings = loaded.settings
+    prometheus, cluster = settings.prometheus, settings.cluster
+    has_metrics = bool(prometheus.url or prometheus.mcp_url or prometheus.mcp_command)
+    has_cluster = is_here or bool(cluster.kubeconfig or cluster.context)
     return Given(
         tell=told,
         summarise=summary,
-        ask=doors.Asking(settings).ask if settings.prometheus.url else None,
-        chaos=doors.ClusterFaults(settings, found[0].name),
-        check_health=doors.Looking(settings).check,
+        ask=doors.Asking(settings).ask if has_metrics else None,
+        charts=Charting(settings).charts if has_metrics else None,
+        chaos=doors.ClusterFaults(settings) if has_cluster else None,
         export=doors.written,
-        settings=rows,
+        causes=tuple(Cause(name=one.name, title=one.title) for one in MODES.values()),
+        settings=tuple(
+            Setting(name=one.name, value=one.value, origin=one.origin, about=one.about)
+            for one in shown(loaded)
+        ),
         hint=HINT if wish.lab else "",
+        missing={
+            **({} if has_metrics else {"ask": _NO_METRICS, "charts": _NO_METRICS}),
+            **({} if has_cluster else {"chaos": _NO_CLUSTER}),
+        },
     )
 
 

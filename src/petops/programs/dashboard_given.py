@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from petops.config import Settings, state_folder
 from petops.domain.evidence import Sample, Series
@@ -16,9 +16,7 @@ from petops.domain.subject import ClusterName
 from petops.errors import PetopsError
 from petops.ports import KubernetesCalls
 from petops.programs.postmortem import markdown
-from petops.tui.given import Fault, Health, Injected, Told
-
-_LOOK_SECONDS: Final = 5.0
+from petops.tui.given import Fault, Injected, Told
 
 
 @asynccontextmanager
@@ -34,8 +32,7 @@ async def _calls(settings: Settings) -> AsyncIterator[tuple[KubernetesCalls, Clu
 class ClusterFaults:
     """`Chaos` on the cluster that is set."""
 
-    def __init__(self, settings: Settings, engine: str) -> None:
-        self.engine = engine
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     async def faults(self) -> Sequence[Fault]:
@@ -104,11 +101,17 @@ class Asking:
 
     async def ask(self, question: str) -> Told:
         """Answer one question."""
+        await asyncio.to_thread(_imported)
         from petops.metrics_access import question_server  # noqa: PLC0415
         from petops.programs.asking import ask  # noqa: PLC0415
 
         async with question_server(self._settings) as server:
             return told(await ask(server, question, None))
+
+
+def _imported() -> None:
+    """Import what is heavy where it stalls no screen."""
+    import petops.programs.asking  # noqa: PLC0415, F401
 
 
 def told(answer: Mapping[str, Any]) -> Told:
@@ -134,60 +137,6 @@ def _series(found: Mapping[str, Any]) -> Series:
     )
     labels = {str(name): str(value) for name, value in (found.get("metric") or {}).items()}
     return Series(labels=tuple(sorted(labels.items())), samples=samples)
-
-
-class Looking:
-    """Looks at what petops needs, each with a bound, none stopping another."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    async def check(self) -> Sequence[Health]:
-        """Return how Kubernetes, Prometheus and the queue fare."""
-        checks = (self._kubernetes(), self._prometheus())
-        return (*await asyncio.gather(*checks), self._queue())
-
-    async def _kubernetes(self) -> Health:
-        try:
-            async with asyncio.timeout(_LOOK_SECONDS), _calls(self._settings) as (calls, cluster):
-                answer = await calls.request("GET", "/version")
-            if failure := answer.failure("version"):
-                raise failure
-        except (PetopsError, TimeoutError) as exc:
-            return _bad("kubernetes", exc)
-        version = answer.body.get("gitVersion", "?") if isinstance(answer.body, Mapping) else "?"
-        return Health(name="kubernetes", ok=True, says=f"{cluster}, version {version}")
-
-    async def _prometheus(self) -> Health:
-        prometheus = self._settings.prometheus
-        if not prometheus.url:
-            where = prometheus.mcp_url or prometheus.mcp_command
-            says = f"asked through {where}" if where else "none is set"
-            return Health(name="prometheus", ok=None, says=says, hint="set PROMETHEUS_URL")
-        from petops.metrics_access import prometheus_client  # noqa: PLC0415
-
-        try:
-            async with (
-                asyncio.timeout(_LOOK_SECONDS),
-                prometheus_client(self._settings) as client,
-            ):
-                names = await client.metric_names()
-        except (PetopsError, TimeoutError) as exc:
-            return _bad("prometheus", exc)
-        return Health(name="prometheus", ok=True, says=f"{client.where}, {len(names)} metrics")
-
-    def _queue(self) -> Health:
-        queue = self._settings.alarms.sqs_queue_url
-        if not queue:
-            hint = "set PETOPS_SQS_QUEUE_URL, or post alarms to the daemon"
-            return Health(name="alarm queue", ok=None, says="none is set", hint=hint)
-        return Health(name="alarm queue", ok=None, says=f"{queue}, polled by the engine")
-
-
-def _bad(name: str, exc: Exception) -> Health:
-    if isinstance(exc, PetopsError):
-        return Health(name=name, ok=False, says=exc.message, hint=exc.hint or "")
-    return Health(name=name, ok=False, says=f"no answer within {_LOOK_SECONDS:g} s")
 
 
 async def written(incident: Incident) -> str:

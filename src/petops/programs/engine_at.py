@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from petops.domain.events import Entry
 from petops.domain.incident import Board
@@ -53,6 +53,14 @@ class EngineAt:
     async def submit(self, request: AnyRequest) -> Entry:
         """Return the entry that answers the request."""
         return await (await self._connected()).submit(request)
+
+    async def about(self) -> Mapping[str, Any]:
+        """Return which engine this is."""
+        return await (await self._connected()).about()
+
+    async def doctor(self) -> Sequence[Mapping[str, Any]]:
+        """Return how its integrations fare."""
+        return await (await self._connected()).doctor()
 
     async def _connected(self) -> RemoteEngine:
         if self._engine is None:

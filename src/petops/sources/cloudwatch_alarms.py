@@ -94,7 +94,6 @@ def _described(name: str, region: str) -> Json | None:
     from boto3.session import Session  # noqa: PLC0415 - 0.4 s
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-    from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     try:
         client = Session().client(
@@ -107,7 +106,7 @@ def _described(name: str, region: str) -> Json | None:
         answer = client.describe_alarms(
             AlarmNames=[name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
-    except (BotoCoreError, ClientError, ResponseParserError, ValueError, OSError) as exc:
+    except (BotoCoreError, ClientError) as exc:
         raise SourceError(
             f"CloudWatch could not be asked: {exc}", hint="are AWS credentials and region set?"
         ) from exc

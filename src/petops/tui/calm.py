@@ -13,11 +13,11 @@ from rich.text import Text
 from petops.domain.incident import Incident
 from petops.domain.stages import Stages, stages
 from petops.tui.desk import Desk
-from petops.tui.feed import Link
+from petops.tui.feed import Feed, Link
 from petops.tui.palette import Palette
 from petops.tui.plain import fitted, plain
 from petops.tui.times import age, duration
-from petops.tui.wording import workload
+from petops.tui.wording import HEALTH, health, workload
 
 WEEK: Final = timedelta(days=7)
 _NAMES: Final = ("detect", "diagnose", "decide", "act", "recover", "MTTR")
@@ -33,17 +33,30 @@ def calm(desk: Desk, width: int, paint: Palette) -> Text:
     text.append(last_alarm(held, desk, now) + "\n", paint.dim)
     if desk.given.hint:
         text.append("\n" + desk.given.hint + "\n", paint.accent)
-    text.append("\nEngines\n", paint.heading)
+    text.append("\nSources\n", paint.heading)
     for feed in desk.feeds:
-        good = feed.link is Link.FOLLOWING
-        text.append("● " if good else "✗ ", paint.good if good else paint.bad)
-        text.append(fitted(feed.name, 24), paint.text)
-        ended = len(feed.board.incidents)
-        text.append(f"{feed.link}, {ended} incidents in its journal\n", paint.dim)
+        _sources(text, feed, width, paint)
     week = [one for one in held if now - one.opened_at <= WEEK]
     text.append("\nTime to recovery by stage, this week\n", paint.heading)
     text.append_text(stage_chart(week, width, paint))
     return text
+
+
+def _sources(text: Text, feed: Feed, width: int, paint: Palette) -> None:
+    """Append the engine, and below it how each of its integrations fares."""
+    good = feed.link is Link.FOLLOWING
+    text.append("● " if good else "✗ ", paint.good if good else paint.bad)
+    text.append(fitted(feed.name, 16) + " ", paint.strong)
+    count = len(feed.board.incidents)
+    text.append(f"{feed.link}, {count} incidents in its journal\n", paint.dim)
+    for one in feed.health:
+        wording = health(one.verdict)
+        if wording.words == HEALTH["off"].words:
+            continue
+        words = "" if one.verdict == "ok" else f"{wording.words}  "
+        text.append(f"  {wording.sign} {fitted(one.name, 18)} {words}", paint.tone(wording.tone))
+        room = max(8, width - 24 - len(words))
+        text.append(fitted(one.says, room).rstrip() + "\n", paint.dim)
 
 
 def last_alarm(held: Sequence[Incident], desk: Desk, now: datetime) -> str:

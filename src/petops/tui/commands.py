@@ -171,6 +171,11 @@ def _snooze(app: Dashboard, rest: str) -> None:
     screen.answered(app.desk.snooze(ref, timedelta(minutes=minutes)), told)
 
 
+def _wrong(app: Dashboard, rest: str) -> None:
+    screen, _ = _deciding(app, rest)
+    screen.action_correct()
+
+
 def _close(app: Dashboard, rest: str) -> None:
     screen, _ = _deciding(app, rest)
     screen.action_close_incident()
@@ -244,14 +249,6 @@ def _help(app: Dashboard, rest: str) -> None:
     app.push_screen(HelpScreen(app.screen, rows))
 
 
-def _may_ask(app: Dashboard) -> bool:
-    return app.desk.given.ask is not None
-
-
-def _has_chaos(app: Dashboard) -> bool:
-    return app.desk.given.chaos is not None
-
-
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("board", "", "All open incidents", _board),
     Command("incident", "<ID>", "Open an incident", _incident),
@@ -260,6 +257,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("stop", "[ID]", "End the act under way where it is", _stop),
     Command("ack", "[ID]", "Say that you are on it", _ack),
     Command("snooze", "[30m]", "Be quiet about it for a while", _snooze),
+    Command("wrong-cause", "[ID]", "Say what it really was", _wrong),
     Command("close", "[ID]", "End an incident by hand", _close),
     Command("filter", "[WORDS]", "Show only rows with these words", _filter),
     Command("sort", "<COLUMN>", "Order the board", _sort),
@@ -271,14 +269,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "[QUESTION]",
         "Ask metrics in words",
         _ask,
-        _may_ask,
     ),
     Command(
         "chaos",
         "",
         "Inject a fault, watch it, take it back",
         _opens("chaos"),
-        _has_chaos,
     ),
     Command("theme", "<NAME>", "Dark, light, high contrast, no colour", _theme),
     Command("bell", "[on|off]", "Ring for a new P1", _bell),

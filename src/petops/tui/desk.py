@@ -16,10 +16,12 @@ from petops.domain.requests import (
     ApproveRemedy,
     BreakGlass,
     CloseIncident,
+    CorrectCause,
     RejectRemedy,
     Snooze,
     StopAct,
 )
+from petops.domain.subject import Subject
 from petops.tui.feed import Feed, Link, Ref
 from petops.tui.given import Given
 from petops.tui.kept import Kept
@@ -132,4 +134,13 @@ class Desk:
         """End it by hand."""
         return await self.submit(
             ref.engine, lambda it: CloseIncident(id=it, incident=ref.incident, because=because)
+        )
+
+    async def correct(self, ref: Ref, mode: str, subject: Subject | None, because: str) -> Entry:
+        """Say what the cause really was."""
+        return await self.submit(
+            ref.engine,
+            lambda it: CorrectCause(
+                id=it, incident=ref.incident, mode=mode, subject=subject, because=because
+            ),
         )

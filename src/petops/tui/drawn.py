@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from petops.tui.palette import Palette
-from petops.tui.plain import wrapped
+from petops.tui.plain import fitted, plain, wrapped
 
 
 class Drawn(Protocol):
@@ -47,8 +48,9 @@ class Heading:
         return 2
 
     def lines(self, width: int, paint: Palette) -> Sequence[Text]:
-        rule = "─" * max(0, width - len(self.text) - 1)
-        return Text(), Text.assemble((f"{self.text} ", paint.heading), (rule, paint.faint))
+        words = fitted(self.text, min(width, cell_len(plain(self.text))))
+        rule = "─" * max(0, width - cell_len(words) - 1)
+        return Text(), Text.assemble((words, paint.heading), (f" {rule}"[:width], paint.faint))
 
     def detail(self, width: int, paint: Palette) -> Sequence[Text]:
         del width, paint

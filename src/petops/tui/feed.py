@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from petops.domain.events import Entry
 from petops.domain.incident import Board, Incident
 from petops.errors import PetopsError
 from petops.ports import EngineHandle
+from petops.tui.given import Health
 from petops.tui.times import Now
 
 GATHER_SECONDS: Final = 0.2
@@ -78,11 +79,50 @@ class Feed:
         self._gather_seconds = gather_seconds
         self._keeps = keeps
         self._changed: Callable[[Feed], None] = lambda _: None
+        self.environment = ""
+        self.cluster = ""
+        self.health: tuple[Health, ...] = ()
+        self._looked_at: datetime | None = None
 
     @property
     def is_production(self) -> bool:
-        """Its name or its clusters' names speak of production."""
+        """What the engine says of itself; where it says nothing, what its name speaks of."""
+        if self.environment:
+            return self.environment == "production"
         return self._production or is_production(self.name)
+
+    def is_production_of(self, cluster: str) -> bool:
+        """Say whether an object in this cluster is production's: the engine's word counts first."""
+        return self.is_production or (not self.environment and is_production(cluster))
+
+    async def look(self, *, at_most_every: float = 0.0) -> None:
+        """Ask the engine how its integrations fare, unless that was asked lately."""
+        doctor = getattr(self.handle, "doctor", None)
+        now = self._now()
+        ago = (now - self._looked_at).total_seconds() if self._looked_at else None
+        if doctor is None or (ago is not None and ago < at_most_every):
+            return
+        self._looked_at = now
+        try:
+            checks = await doctor()
+        except PetopsError as exc:
+            said = Health(
+                name="integrations", verdict="unknown", says=exc.message, hint=exc.hint or ""
+            )
+            self.health = (said,)
+        else:
+            self.health = tuple(_health(one) for one in checks)
+        self._changed(self)
+
+    async def _learn(self) -> None:
+        """Ask the engine what it is for; one that does not say goes by its name."""
+        about = getattr(self.handle, "about", None)
+        if about is None:
+            return
+        with suppress(PetopsError):
+            told = await about()
+            self.environment = str(told.get("environment") or "")
+            self.cluster = str(told.get("cluster") or "")
 
     async def follow(self, changed: Callable[[Feed], None]) -> None:
         """Keep the board current until cancelled; call `changed` whenever something did."""
@@ -94,6 +134,7 @@ class Feed:
                 why = exc.message
             else:
                 self.board = self._light(board, *board.incidents)
+                await self._learn()
                 self._linked(Link.FOLLOWING)
                 changed(self)
                 why = await self._following()
@@ -194,6 +235,13 @@ class Feed:
         if link is not self.link:
             self.since = self._now()
         self.link, self.why = link, why
+
+
+def _health(check: Mapping[str, Any]) -> Health:
+    told = {name: str(check.get(name) or "") for name in ("name", "verdict", "told", "fix")}
+    return Health(
+        name=told["name"] or "?", verdict=told["verdict"], says=told["told"], hint=told["fix"]
+    )
 
 
 def last_seen(feed: Feed) -> datetime:

@@ -5,8 +5,8 @@ Each may be missing: then its screen is not there, and says so where somebody as
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from petops.domain.evidence import Series
 from petops.domain.facts import Fact
 from petops.domain.incident import Incident
 from petops.domain.subject import Subject
+from petops.tui.plots import Plot
 
 
 class Spoken(Protocol):
@@ -58,10 +59,6 @@ class Injected:
 class Chaos(Protocol):
     """Faults on one cluster, which may be a lab. Each call raises PetopsError."""
 
-    @property
-    def engine(self) -> str:
-        """The name of the engine whose cluster this is."""
-
     async def faults(self) -> Sequence[Fault]:
         """Return what can be injected."""
 
@@ -92,16 +89,25 @@ Ask = Callable[[str], Awaitable[Told]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How one integration fares. `ok` is None where nobody has looked yet."""
+    """How one integration fares: ok, warning, broken, unknown, or off where nothing asks for it."""
 
     name: str
-    ok: bool | None
+    verdict: str
     says: str
     hint: str = ""
 
 
-CheckHealth = Callable[[], Awaitable[Sequence[Health]]]
-"""Looks at each integration; never raises."""
+Charts = Callable[[Incident], Awaitable[Sequence[Plot]]]
+"""Reads what the incident's workload did over time, by way of MCP; raises PetopsError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """A failure mode by its name, and what it is."""
+
+    name: str
+    title: str
+
 
 Export = Callable[[Incident], Awaitable[str]]
 """Writes an incident's record to a file; returns where. Raises PetopsError."""
@@ -125,7 +131,10 @@ class Given:
     summarise: Summarise
     ask: Ask | None = None
     chaos: Chaos | None = None
-    check_health: CheckHealth | None = None
     export: Export | None = None
+    charts: Charts | None = None
+    causes: tuple[Cause, ...] = ()
     settings: tuple[Setting, ...] = ()
     hint: str = ""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Why something was not given, by its name: ask, chaos, charts."""

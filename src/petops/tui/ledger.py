@@ -179,6 +179,7 @@ def diagnosis_rows(
         rows += _finding(diagnosis.cause, "cause", times)
         if diagnosis.cause.advice:
             rows.append(Paragraph("advice", f"What to do: {diagnosis.cause.advice}", "accent"))
+    rows += _corrected(incident, times)
     for number, rival in enumerate(diagnosis.rivals):
         wording = VERDICTS[rival.verdict]
         words = f"{wording.sign} {wording.words}: {rival.mode}"
@@ -193,6 +194,17 @@ def diagnosis_rows(
     rows.append(Heading("h-steps", _progress(incident)))
     rows.append(Paragraph("alarm", _alarm(incident), "dim"))
     return [*rows, *steps]
+
+
+def _corrected(incident: Incident, times: Times) -> Iterator[Paragraph]:
+    """Yield what a person said that it really was."""
+    said = incident.corrected
+    if said is not None:
+        where = f" on {said.subject}" if said.subject else ""
+        why = f": {said.because}" if said.because else ""
+        at = times.clock(said.at)
+        words = f"✎ {said.by.user} ({said.by.channel}, {at}) says it was {said.mode}{where}{why}"
+        yield Paragraph("corrected", words, "accent")
 
 
 def _finding(finding: Finding, lead: str, times: Times) -> list[LedgerRow]:

@@ -9,7 +9,8 @@ from petops.tui import offer
 from petops.tui.desk import Desk
 from petops.tui.palette import Palette
 from petops.tui.plain import plain, wrapped
-from petops.tui.widgets.memory_chart import Memory, chart, life_line, memory_of
+from petops.tui.plots import Plot, memory_of
+from petops.tui.widgets.chart import chart, curve_line
 from petops.tui.widgets.rail import rail
 from petops.tui.wording import confidence, state_words
 
@@ -35,16 +36,17 @@ def peek(incident: Incident, desk: Desk, size: tuple[int, int], paint: Palette) 
     lines += offer.progress(incident, now, times, width, paint)[-3:]
     memory = memory_of(incident)
     if memory is not None:
-        lines += _memory(memory, desk, (min(width, _CHART_WIDTH), height - len(lines) - 1), paint)
+        lines += _drawn(memory, desk, (min(width, _CHART_WIDTH), height - len(lines) - 1), paint)
     return Text("\n").join(lines)
 
 
-def _memory(memory: Memory, desk: Desk, size: tuple[int, int], paint: Palette) -> list[Text]:
+def _drawn(plot: Plot, desk: Desk, size: tuple[int, int], paint: Palette) -> list[Text]:
     width, height = size
     if height >= _CHART_HEIGHT:
-        return [Text(), *chart(memory, (width, height), desk.times, paint)]
-    lives = sorted(memory.lifetimes, key=lambda one: one.readings[-1].at)[-max(0, height) :]
-    return [life_line(one, width, paint) for one in lives[-_LIVES:]] if height > 0 else []
+        return [Text(), *chart(plot, (width, height), desk.times, paint)]
+    order = sorted(enumerate(plot.curves), key=lambda pair: pair[1].last.at)
+    room = max(0, min(height, _LIVES))
+    return [curve_line(one, plot, index, width, paint) for index, one in order[len(order) - room :]]
 
 
 def _why(incident: Incident, width: int, paint: Palette) -> list[Text]:

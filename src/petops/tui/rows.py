@@ -10,7 +10,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from petops.domain.incident import Incident
-from petops.tui.feed import Feed, Ref, is_production
+from petops.tui.feed import Feed, Ref
 from petops.tui.palette import Palette
 from petops.tui.plain import fitted
 from petops.tui.times import age
@@ -221,7 +221,7 @@ def board_rows(feeds: Sequence[Feed], wanted: Wanted, now: datetime) -> list[Inc
                 snoozed=_snoozed(incident, now),
                 several=several,
                 engine_index=index,
-                production=feed.is_production or is_production(incident.alarm.cluster.name),
+                production=feed.is_production_of(incident.alarm.cluster.name),
             )
             found.append((key(incident, now), row))
     found.sort(key=_first)

@@ -64,6 +64,14 @@ RISKS: Final[Mapping[Risk, Wording]] = {
     Risk.RED: Wording("■", "high risk, takes two", "bad"),
 }
 
+HEALTH: Final[Mapping[str, Wording]] = {
+    "ok": Wording("●", "good", "good"),
+    "warning": Wording("!", "warning", "warn"),
+    "broken": Wording("✗", "broken", "bad"),
+    "unknown": Wording("?", "unknown", "warn"),
+    "off": Wording("○", "not set", "faint"),
+}
+
 CONFIRMED: Final = 0.9
 LIKELY: Final = 0.7
 
@@ -141,3 +149,8 @@ def badge(incident: Incident, paint: Palette) -> Text:
     """Return the priority as a badge."""
     priority = incident.assessment.priority
     return Text(f" {priority} ", paint.badges[priority])
+
+
+def health(verdict: str) -> Wording:
+    """Return how a verdict on an integration reads; one that is not known is unknown."""
+    return HEALTH.get(verdict, HEALTH["unknown"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from petops.domain.alarm import Category
 from petops.domain.cloud import BalancerUse, CloudUse
 from petops.domain.evidence import PodScope, Signal, Window
 from petops.domain.facts import AffectedPods
@@ -35,8 +34,6 @@ async def log_lines(case: Case, sources: Sources) -> LogExcerpt:
     """Read lines of the affected pods, those that are gone as well, around the latest end."""
     affected = await sources.answers.answer(affected_pods)
     around = _failure(affected, case)
-    if around is None:
-        return LogExcerpt(around=case.window.end, lines=())
     window = Window(start=around - _AROUND, end=min(around + _AROUND, case.window.end))
     scope = _scope(affected)
     if scope is None:
@@ -99,11 +96,8 @@ def _freshness(last: datetime | None, now: datetime) -> Seen:
     return Seen.AHEAD if last - now > AHEAD else Seen.FRESH
 
 
-def _failure(affected: AffectedPods, case: Case) -> datetime | None:
-    """Return when something failed last: a container's end in the window, else the alarm's errors.
-
-    None where nothing did: a query costs money.
-    """
+def _failure(affected: AffectedPods, case: Case) -> datetime:
+    """Return when something failed last: a container's end in the window, else the alarm."""
     ends = [
         one.last_stop.finished_at
         for pod in affected.pods
@@ -111,10 +105,7 @@ def _failure(affected: AffectedPods, case: Case) -> datetime | None:
         if one.last_stop is not None and one.last_stop.finished_at is not None
     ]
     recent = [one for one in ends if case.window.start <= one <= case.window.end]
-    if recent:
-        return max(recent)
-    fails = case.assessment.category in {Category.ERRORS, Category.AVAILABILITY}
-    return min(case.alarm.started_at, case.window.end) if fails else None
+    return max(recent, default=min(case.alarm.started_at, case.window.end))
 
 
 def _scope(affected: AffectedPods) -> PodScope | None:

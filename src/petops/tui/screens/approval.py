@@ -14,7 +14,7 @@ from petops.domain.change import Proposal
 from petops.domain.incident import Incident
 from petops.tui import offer
 from petops.tui.desk import Desk
-from petops.tui.feed import Ref, is_production
+from petops.tui.feed import Ref
 from petops.tui.palette import Palette, palette
 from petops.tui.plain import plain, wrapped
 from petops.tui.screens.deciding import Deciding
@@ -103,7 +103,7 @@ class ApprovalScreen(Deciding):
 
     def _is_in_production(self, incident: Incident) -> bool:
         cluster = incident.alarm.cluster.name
-        return self.desk.feed(self.ref.engine).is_production or is_production(cluster)
+        return self.desk.feed(self.ref.engine).is_production_of(cluster)
 
     def _offers(self, held: tuple[Proposal, ...], paint: Palette) -> Text:
         text = Text()

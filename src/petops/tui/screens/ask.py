@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from petops.domain.evidence import Series
-from petops.domain.quantity import short
 from petops.errors import PetopsError
 from petops.tui.calm import blocks
 from petops.tui.desk import Desk
@@ -21,12 +20,12 @@ from petops.tui.drawn import Heading, Paragraph
 from petops.tui.given import Told
 from petops.tui.palette import Palette
 from petops.tui.plain import fitted
+from petops.tui.plots import amount
 from petops.tui.screens.base import DeskScreen
-from petops.tui.widgets.memory_chart import sparkline
+from petops.tui.widgets.chart import sparkline
 from petops.tui.widgets.row_list import RowList
 
 _SHOWN = 50
-THOUSAND = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +69,6 @@ class SeriesRow:
         ]
 
 
-def amount(value: float, unit: str) -> str:
-    """Return a value in few characters: bytes with their binary prefix, the rest with k, M, G."""
-    if unit in {"bytes", "B"}:
-        return short(value)
-    size = value
-    for prefix in ("", "k", "M", "G"):
-        if abs(size) < THOUSAND:
-            return f"{size:.4g}{prefix} {unit}".rstrip()
-        size /= THOUSAND
-    return f"{size:.4g}T {unit}".rstrip()
-
-
 class AskScreen(DeskScreen):
     """Answers stay, the latest first."""
 
@@ -100,7 +87,8 @@ class AskScreen(DeskScreen):
         yield Input(
             placeholder="a question, for example: which pods use most memory?", id="question"
         )
-        yield RowList(id="ask-rows", empty="no question was asked yet")
+        missing = self.desk.given.missing.get("ask", "")
+        yield RowList(id="ask-rows", empty=missing or "no question was asked yet")
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
@@ -122,6 +110,7 @@ class AskScreen(DeskScreen):
         """Ask, and show the answer on top."""
         ask = self.desk.given.ask
         if ask is None:
+            self.say(self.desk.given.missing.get("ask", "nothing here answers questions"), bad=True)
             return
         self._answers.insert(0, (question, None))
         self.show()

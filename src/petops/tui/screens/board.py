@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from rich.text import Text
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -23,6 +23,8 @@ from petops.tui.widgets.row_list import RowList
 from petops.tui.wording import is_over
 
 PEEK_FROM: Final = 28
+LOOK_SECONDS: Final = 60.0
+PEEK_LEAST: Final = 9
 PEEK_LINES: Final = (12, 28)
 
 
@@ -48,6 +50,7 @@ class BoardScreen(Deciding):
         self._engine = ""
         self._words = desk.kept.choices.words
         self._peek_lines = 0
+        self._is_roomy = False
 
     def body(self) -> ComposeResult:
         yield Static(id="board-filter")
@@ -83,7 +86,6 @@ class BoardScreen(Deciding):
         self.rows.show(rows)
         all_calm = not rows and self._is_calm()
         self.set_class(all_calm, "-calm")
-        self.set_class(self.size.height >= PEEK_FROM, "-roomy")
         self._make_room(len(rows))
         self._peek()
         self.query_one("#board-head", Static).update(
@@ -95,12 +97,23 @@ class BoardScreen(Deciding):
         line.display = bool(note) and not all_calm
         line.update(Text(note, paint.dim), layout=False)
         if all_calm:
+            self._look()
             text = calm(self.desk, self.size.width - 6, paint)
             self.query_one("#calm-text", Static).update(text)
 
+    @work(exclusive=True, group="look")
+    async def _look(self) -> None:
+        """Ask the engines how their sources fare, now and then."""
+        for feed in self.desk.feeds:
+            await feed.look(at_most_every=LOOK_SECONDS)
+
     def _make_room(self, rows: int) -> None:
-        """Give what the rows leave to the incident below them."""
-        lines = max(PEEK_LINES[0], min(PEEK_LINES[1], self.size.height - 5 - rows))
+        """Give what the rows leave to the incident below them, where that is enough for it."""
+        left = self.size.height - 5 - rows
+        self._is_roomy = self.size.height >= PEEK_FROM or left >= PEEK_LEAST
+        self.set_class(self._is_roomy, "-roomy")
+        least = PEEK_LINES[0] if self.size.height >= PEEK_FROM else PEEK_LEAST
+        lines = max(least, min(PEEK_LINES[1], left))
         if lines != self._peek_lines:
             self._peek_lines = lines
             self.query_one("#peek", Static).styles.height = lines
@@ -108,7 +121,7 @@ class BoardScreen(Deciding):
     @on(RowList.Moved)
     def _peek(self) -> None:
         """Show the heart of the incident under the cursor, where there is room."""
-        if self.size.height < PEEK_FROM:
+        if not self._is_roomy:
             return
         row, shown = self.rows.cursor_row, self.query_one("#peek", Static)
         if not isinstance(row, IncidentRow):

@@ -14,8 +14,8 @@ from textual.binding import Binding, BindingType
 from petops.errors import PetopsError
 from petops.tui.desk import Desk
 from petops.tui.drawn import Heading, Paragraph
-from petops.tui.feed import is_production
-from petops.tui.given import Chaos, Fault, Injected
+from petops.tui.feed import Feed, is_production
+from petops.tui.given import Fault, Injected
 from petops.tui.palette import Palette
 from petops.tui.plain import fitted
 from petops.tui.screens.base import DeskScreen
@@ -72,13 +72,6 @@ class ChaosScreen(DeskScreen):
         self._injected: Sequence[Injected] = ()
         self._trouble = ""
 
-    @property
-    def chaos(self) -> Chaos:
-        """What was given; without it this screen is not opened."""
-        chaos = self.desk.given.chaos
-        assert chaos is not None  # noqa: S101
-        return chaos
-
     def body(self) -> ComposeResult:
         yield RowList(id="chaos-rows", chooses=True)
 
@@ -90,10 +83,15 @@ class ChaosScreen(DeskScreen):
     @work(exclusive=True, group="look")
     async def look(self) -> None:
         """Ask which faults there are, and which are at work."""
+        chaos = self.desk.given.chaos
+        if chaos is None:
+            self._trouble = self.desk.given.missing.get("chaos", "no cluster is at hand here")
+            self.show()
+            return
         try:
             if not self._faults:
-                self._faults = await self.chaos.faults()
-            self._injected = await self.chaos.status()
+                self._faults = await chaos.faults()
+            self._injected = await chaos.status()
             self._trouble = ""
         except PetopsError as exc:
             self._trouble = exc.message
@@ -128,35 +126,40 @@ class ChaosScreen(DeskScreen):
     @work
     async def action_inject(self) -> None:
         """Inject the fault under the cursor, after a question."""
-        fault = self._fault
-        if fault is None:
+        fault, chaos = self._fault, self.desk.given.chaos
+        if fault is None or chaos is None:
             return
         question = self._question(fault, "inject this fault", f"{fault.name}: {fault.summary}")
         if await self.app.push_screen_wait(Confirm(question)):
-            await self._done(self.chaos.inject(fault.name))
+            await self._done(chaos.inject(fault.name))
 
     @work
     async def action_clean(self) -> None:
         """Take the fault under the cursor back, after a question."""
-        fault = self._fault
-        if fault is None:
+        fault, chaos = self._fault, self.desk.given.chaos
+        if fault is None or chaos is None:
             return
         question = self._question(fault, "take this fault back", f"end {fault.name}")
         if await self.app.push_screen_wait(Confirm(question)):
-            await self._done(self.chaos.clean(fault.name))
+            await self._done(chaos.clean(fault.name))
 
     def _question(self, fault: Fault, verb: str, summary: str) -> Question:
-        engine = self.chaos.engine
-        cluster = fault.target.cluster.name
-        production = self.desk.feed(engine).is_production or is_production(cluster)
+        """Return what is asked; it names the engine that follows this cluster, if one does."""
+        feed, cluster = self._feed(fault), fault.target.cluster.name
+        production = feed.is_production_of(cluster) if feed else is_production(cluster)
         return Question(
             verb=verb,
             summary=summary,
             subject=fault.target,
-            engine=engine,
+            engine=feed.name if feed else "none of these: no alarm of it will be seen here",
             production=production,
             word=fault.target.name if production else "yes",
         )
+
+    def _feed(self, fault: Fault) -> Feed | None:
+        feeds, cluster = self.desk.feeds, str(fault.target.cluster)
+        found = next((one for one in feeds if one.cluster == cluster), None)
+        return found or next((one for one in feeds if not one.cluster), None)
 
     async def _done(self, asked: Awaitable[str]) -> None:
         try:

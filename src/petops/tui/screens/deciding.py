@@ -12,9 +12,10 @@ from petops.domain.change import Act, Advice, Proposal, Risk
 from petops.domain.events import ApprovalRefused, Entry, RequestRefused
 from petops.domain.phases import Phase
 from petops.errors import PetopsError
-from petops.tui.feed import Ref, is_production
+from petops.tui.feed import Ref
 from petops.tui.screens.base import DeskScreen
 from petops.tui.screens.confirm import Confirm, Question
+from petops.tui.screens.correct import Correct
 
 if TYPE_CHECKING:
     from petops.tui.app import Dashboard
@@ -143,6 +144,27 @@ class Deciding(DeskScreen):
         if because:
             self.answered(self.desk.stop(ref, because), "it is told to stop")
 
+    @work
+    async def action_correct(self) -> None:
+        """Say what the cause really was; it is kept beside the verdict, as a case."""
+        ref = self.chosen
+        incident = self.desk.incident(ref) if ref else None
+        if ref is None or incident is None:
+            return
+        if incident.diagnosis is None:
+            self.say("there is no verdict yet", bad=True)
+            return
+        cause = incident.diagnosis.cause
+        said = f"{cause.mode}: {cause.because}" if cause else "no cause found"
+        dialog = Correct(said, self.desk.given.causes, incident.alarm.cluster)
+        correction = await self.app.push_screen_wait(dialog)
+        if correction is not None:
+            told = f"kept: it was {correction.mode}"
+            said_so = self.desk.correct(
+                ref, correction.mode, correction.subject, correction.because
+            )
+            self.answered(said_so, told)
+
     def _question(self, ref: Ref, proposal: Proposal, change: Act) -> Question:
         """Return what is asked; in production and for high risk, to type the target's name."""
         production = self._is_production(ref, proposal)
@@ -160,7 +182,7 @@ class Deciding(DeskScreen):
 
     def _is_production(self, ref: Ref, proposal: Proposal) -> bool:
         cluster = proposal.change.subject.cluster.name
-        return self.desk.feed(ref.engine).is_production or is_production(cluster)
+        return self.desk.feed(ref.engine).is_production_of(cluster)
 
     @work
     async def answered(self, asked: Awaitable[Entry], told: str) -> None:

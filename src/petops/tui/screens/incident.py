@@ -1,8 +1,9 @@
-"""One incident: where it stands, why, its memory, what is on offer, and all that happened."""
+"""One incident: where it stands, why, its charts, what is on offer, and all that happened."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 from rich.text import Text
 from textual import work
@@ -17,32 +18,41 @@ from petops.domain.phases import Phase
 from petops.errors import PetopsError
 from petops.tui import offer
 from petops.tui.desk import Desk
-from petops.tui.feed import Ref, is_production
+from petops.tui.feed import Ref
 from petops.tui.ledger import LedgerRow, StepRow, diagnosis_rows
 from petops.tui.palette import Palette, palette
 from petops.tui.plain import plain, wrapped
+from petops.tui.plots import Plot, memory_of
 from petops.tui.screens.deciding import Deciding
+from petops.tui.story import EMPTY, STORY, culprit, story_rows
 from petops.tui.timeline import Timeline
-from petops.tui.widgets.memory_chart import MemoryChart, memory_of
+from petops.tui.widgets.chart import Charts
 from petops.tui.widgets.rail import Rail
 from petops.tui.widgets.row_list import RowList
-from petops.tui.wording import PHASES, badge, state_words, workload
+from petops.tui.wording import PHASES, badge, is_over, state_words, workload
 
-ROOM_FOR_A_CHANGE = 24
-PANES = ("diagnosis", "memory", "change", "timeline")
+ROOM_FOR_A_CHANGE: Final = 24
+CHARTS_SECONDS: Final = 15.0
+PANES: Final = ("why", "charts", "change", *STORY)
 
 
 class IncidentScreen(Deciding):
-    """Follows one incident. Narrow terminals show one pane at a time, wide ones all four."""
+    """Follows one incident. Narrow terminals show one pane at a time.
+
+    Wide ones show four: why, charts, change, and one of those that tell the story. `f` gives a pane
+    the whole screen.
+    """
 
     title_words = "incident"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "pane('diagnosis')", "Why"),
-        Binding("2", "pane('memory')", "Memory"),
-        Binding("3", "pane('change')", "Change"),
-        Binding("4", "pane('timeline')", "Timeline"),
         Binding("a", "approval", "Decide"),
         Binding("o", "acknowledge", "On it"),
+        Binding("w", "correct", "Wrong cause…"),
+        Binding("f", "full", "Full"),
+        *(
+            Binding(str(number), f"pane('{name}')", name.capitalize(), show=False)
+            for number, name in enumerate(PANES, start=1)
+        ),
         Binding("z", "snooze", "Snooze", show=False),
         Binding("y", "copy", "Copy"),
         Binding("x", "close_incident", "Close", show=False),
@@ -52,9 +62,12 @@ class IncidentScreen(Deciding):
         self.title_words = ref.incident
         super().__init__(desk)
         self.ref = ref
-        self._pane = "diagnosis"
+        self._pane = "why"
+        self._story = "timeline"
         self._timeline = Timeline(desk.given.tell, desk.times)
         self._shown: Incident | None = None
+        self._read: tuple[Plot, ...] = ()
+        self._note = desk.given.missing.get("charts", "")
 
     @property
     def chosen(self) -> Ref | None:
@@ -65,18 +78,24 @@ class IncidentScreen(Deciding):
         yield Rail()
         yield Static(id="incident-tabs")
         with Grid(id="panes"):
-            yield _framed(RowList(id="diagnosis", empty="no question was asked yet"), "1 why")
-            yield _framed(MemoryChart(self.desk.times, id="memory"), "2 memory")
+            yield _framed(RowList(id="why", empty="no question was asked yet"), "1 why")
+            yield _framed(Charts(self.desk.times, id="charts"), "2 charts")
             change = VerticalScroll(Static(id="change-text"), id="change")
             yield _framed(change, "3 change")
-            yield _framed(RowList(id="timeline"), "4 timeline")
+            for name in STORY:
+                rows = RowList(id=name, empty=EMPTY[name])
+                rows.add_class("story")
+                yield _framed(rows, "")
 
     def on_mount(self) -> None:
         self.query_one("#timeline", RowList).follow_end()
-        self.action_pane("diagnosis")
+        self.action_pane("why")
         incident = self.desk.incident(self.ref)
         if incident is not None and len(incident.history) < incident.number:
             self._fetch()
+        if self.desk.given.charts is not None:
+            self.read_charts()
+            self.set_interval(CHARTS_SECONDS, self.read_charts)
 
     def on_unmount(self) -> None:
         self.desk.feed(self.ref.engine).pinned.discard(self.ref.incident)
@@ -88,6 +107,19 @@ class IncidentScreen(Deciding):
             await self.desk.feed(self.ref.engine).whole(self.ref.incident)
         except PetopsError as exc:
             self.said(exc)
+
+    @work(exclusive=True, group="charts")
+    async def read_charts(self) -> None:
+        """Read what the workload did over time; once it is over, only the first time."""
+        incident, charts = self.desk.incident(self.ref), self.desk.given.charts
+        is_read = bool(self._read) and incident is not None and is_over(incident)
+        if incident is None or charts is None or is_read or not self.is_current:
+            return
+        try:
+            self._read, self._note = tuple(await charts(incident)), ""
+        except PetopsError as exc:
+            self._note = exc.message
+        self._show_charts(incident)
 
     def show(self) -> None:
         """Draw what has changed."""
@@ -102,12 +134,13 @@ class IncidentScreen(Deciding):
         rail = self.query_one(Rail)
         rail.now, rail.incident = now, incident
         self.query_one("#incident-tabs", Static).update(self._tabs(paint), layout=False)
-        if incident is not self._shown:
-            self.query_one("#timeline", RowList).show(self._timeline.rows(incident))
-            self.query_one(MemoryChart).memory = memory_of(incident)
-        if incident is not self._shown or incident.phase is Phase.INVESTIGATING:
+        is_new = incident is not self._shown
+        if is_new:
+            self._show_story(incident)
+            self._show_charts(incident)
+        if is_new or incident.phase is Phase.INVESTIGATING:
             rows = diagnosis_rows(incident, now, times, given.summarise)
-            self.query_one("#diagnosis", RowList).show(rows)
+            self.query_one("#why", RowList).show(rows)
         self._shown = incident
         change = self.query_one("#change", VerticalScroll)
         width = max(20, change.scrollable_content_region.width)
@@ -117,11 +150,48 @@ class IncidentScreen(Deciding):
             lines += [Text(), *offer.whole(first, now, width, paint, stands=True)]
         self.query_one("#change-text", Static).update(Text("\n").join(lines))
 
+    def _show_story(self, incident: Incident) -> None:
+        """Draw the panes that tell the story; what is not in sight is not drawn."""
+        self.query_one("#timeline", RowList).show(self._timeline.rows(incident))
+        before = self._shown
+        is_told = before is not None and before.answers is incident.answers
+        if is_told and before is not None and before.runbooks is incident.runbooks:
+            return
+        counts = {}
+        for name, rows in story_rows(incident, self.desk.times):
+            counts[name] = len(rows)
+            shown = self.query_one(f"#{name}", RowList)
+            is_first = bool(rows) and not shown.rows
+            shown.show(rows)
+            if is_first:
+                shown.move_to(culprit(rows))
+        self._name_story(counts)
+
+    def _name_story(self, counts: Mapping[str, int]) -> None:
+        """Name in each frame which panes share its place, those with nothing in them faintly."""
+        for here in STORY:
+            parts = []
+            for number, name in enumerate(PANES, start=1):
+                if name in STORY:
+                    words = f"{number} {name}"
+                    is_empty = name in counts and not counts[name]
+                    parts.append(words if name == here else f"[dim]{words}[/]")
+                    if is_empty:
+                        parts[-1] = f"[dim]{words} -[/]"
+            self.query_one(f"#{here}", RowList).border_title = "  ".join(parts)
+
+    def _show_charts(self, incident: Incident) -> None:
+        memory = memory_of(incident)
+        read = [one for one in self._read if memory is None or one.title != memory.title]
+        charts = self.query_one(Charts)
+        charts.plots = (*((memory,) if memory else ()), *read)
+        charts.note = self._note
+
     def _title(self, incident: Incident, paint: Palette) -> Text:
         wording = PHASES[incident.phase]
         text = Text(" ")
         cluster = incident.alarm.cluster
-        if self.desk.feed(self.ref.engine).is_production or is_production(cluster.name):
+        if self.desk.feed(self.ref.engine).is_production_of(cluster.name):
             text.append(" PRODUCTION ", paint.production)
             text.append(" ")
         text.append_text(badge(incident, paint))
@@ -137,11 +207,11 @@ class IncidentScreen(Deciding):
         return text
 
     def _tabs(self, paint: Palette) -> Text:
-        text = Text(" ")
+        text = Text()
         for number, name in enumerate(PANES, start=1):
             style = paint.strong + paint.accent if name == self._pane else paint.dim
             mark = "▸" if name == self._pane else " "
-            text.append(f"{mark}{number} {name}  ", style)
+            text.append(f"{mark}{number} {name} ", style)
         return text
 
     def _change(self, incident: Incident, width: int, paint: Palette) -> list[Text]:
@@ -167,10 +237,21 @@ class IncidentScreen(Deciding):
     def action_pane(self, name: str) -> None:
         """Show a pane, and go to it."""
         self._pane = name
+        if name in STORY:
+            self._story = name
         for one in PANES:
-            self.query_one(f"#{one}", Widget).set_class(one == name, "-shown")
+            pane = self.query_one(f"#{one}", Widget)
+            pane.set_class(one == name, "-shown")
+            pane.set_class(one == self._story, "-chosen")
         self.query_one(f"#{name}", Widget).focus()
         self.call_after_refresh(self.heard)
+
+    def action_full(self) -> None:
+        """Give the pane the whole screen, or give the others their places back."""
+        focused = self.focused
+        name = focused.id if focused is not None and focused.id in PANES else self._pane
+        self.query_one("#panes").toggle_class("-full")
+        self.action_pane(str(name))
 
     def action_copy(self) -> None:
         """Copy the query of the row under the cursor, else the incident's id."""

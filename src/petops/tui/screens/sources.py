@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,35 +24,27 @@ from petops.tui.plain import fitted
 from petops.tui.screens.base import DeskScreen
 from petops.tui.times import age
 from petops.tui.widgets.row_list import RowList
-
-_SIGNS = {
-    True: ("●", "good", "good"),
-    False: ("✗", "not well", "bad"),
-    None: ("?", "unknown", "warn"),
-}
+from petops.tui.wording import health
 
 
 @dataclass(frozen=True, slots=True)
 class HealthRow:
     """One integration."""
 
+    key: str
     health: Health
 
     is_choosable = True
-
-    @property
-    def key(self) -> str:
-        return self.health.name
 
     def tall(self, width: int) -> int:
         del width
         return 1
 
     def lines(self, width: int, paint: Palette) -> Sequence[Text]:
-        sign, words, tone = _SIGNS[self.health.ok]
-        text = Text(f"{sign} {words:<9}", paint.tone(tone))
-        text.append(fitted(self.health.name, 18) + " ", paint.strong)
-        text.append(fitted(self.health.says, max(1, width - 30)), paint.text)
+        wording = health(self.health.verdict)
+        text = Text.assemble((f"{wording.sign} {wording.words:<8}", paint.tone(wording.tone)))
+        text.append(fitted(self.health.name, 20) + " ", paint.strong)
+        text.append(fitted(self.health.says, max(1, width - 31)), paint.text)
         return (text,)
 
     def detail(self, width: int, paint: Palette) -> Sequence[Text]:
@@ -62,14 +55,13 @@ class HealthRow:
 
 
 class SourcesScreen(DeskScreen):
-    """Checked when it is opened, and with `r`; what the journal shows costs nothing."""
+    """Each engine looks at its own when this is opened, and with `r`."""
 
     title_words = "sources"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "check", "Check again")]
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
-        self._checked: Sequence[Health] = ()
         self._is_checking = False
 
     def body(self) -> ComposeResult:
@@ -81,27 +73,26 @@ class SourcesScreen(DeskScreen):
 
     @work(exclusive=True)
     async def action_check(self) -> None:
-        """Look at every integration again."""
-        if self.desk.given.check_health is None:
-            return
+        """Have every engine look at its integrations again."""
         self._is_checking = True
         self.show()
-        self._checked = await self.desk.given.check_health()
+        await asyncio.gather(*(feed.look() for feed in self.desk.feeds))
         self._is_checking = False
         self.show()
 
     def show(self) -> None:
-        """Draw the three parts."""
+        """Draw engines, their integrations, and what the journals show."""
         rows: list[Heading | Paragraph | HealthRow] = [Heading("h-engines", "engines")]
-        rows += [HealthRow(one) for one in self._engines()]
-        rows.append(
-            Heading("h-checked", "integrations" + (", checking …" if self._is_checking else ""))
-        )
-        rows += [HealthRow(one) for one in self._checked]
-        if not self._checked and not self._is_checking:
-            rows.append(Paragraph("none", "Nothing here looks at integrations by itself.", "dim"))
+        rows += [HealthRow(f"engine-{one.name}", one) for one in self._engines()]
+        for feed in self.desk.feeds:
+            name = f"integrations of {feed.name}" + (", checking …" if self._is_checking else "")
+            rows.append(Heading(f"h-{feed.name}", name))
+            rows += [HealthRow(f"{feed.name}-{one.name}", one) for one in feed.health]
+            if not feed.health and not self._is_checking:
+                note = "This engine does not say how its integrations fare."
+                rows.append(Paragraph(f"none-{feed.name}", note, "dim"))
         rows.append(Heading("h-seen", "as incidents saw them"))
-        seen = [HealthRow(one) for one in self._seen()]
+        seen = [HealthRow(f"seen-{one.name}", one) for one in self._seen()]
         rows += seen or [Paragraph("unseen", "No incident has asked a source yet.", "dim")]
         self.query_one(RowList).show(rows)
 
@@ -111,7 +102,7 @@ class SourcesScreen(DeskScreen):
             since = self.desk.times.moment(feed.since)
             says = f"{feed.link} since {since}, entry {feed.board.seq}"
             hint = feed.why if not ok else ""
-            yield Health(name=f"{feed.name} ", ok=ok, says=says, hint=hint)
+            yield Health(name=feed.name, verdict="ok" if ok else "broken", says=says, hint=hint)
 
     def _seen(self) -> list[Health]:
         """Return for each source when it last answered, and when it last did not."""
@@ -142,8 +133,10 @@ def _health(
     name: str, good: datetime | None, bad: tuple[datetime, str] | None, now: datetime
 ) -> Health:
     if good is not None and (bad is None or bad[0] <= good):
-        return Health(name=name, ok=True, says=f"answered {age((now - good).total_seconds())} ago")
+        return Health(
+            name=name, verdict="ok", says=f"answered {age((now - good).total_seconds())} ago"
+        )
     if bad is None:
-        return Health(name=name, ok=None, says="was not asked yet")
+        return Health(name=name, verdict="unknown", says="was not asked yet")
     says = f"no answer {age((now - bad[0]).total_seconds())} ago: {bad[1]}"
-    return Health(name=name, ok=False, says=says)
+    return Health(name=name, verdict="broken", says=says)

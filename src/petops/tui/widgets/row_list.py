@@ -87,16 +87,30 @@ class RowList(ScrollView, can_focus=True):
         before, tall_before = self._rows, self._starts
         was_last = self._cursor >= len(before) - 1
         held = before[self._cursor].key if self._cursor < len(before) else None
+        known = len(before) if self._only_grew(before, rows) else 0
+        if known == len(rows) and known:
+            return
         self._rows = rows
         self._keep_cursor(held, at_end=self._follow and was_last)
-        self._measure()
-        if tall_before == self._starts and self._width:
+        self._measure(known)
+        if known:
+            self.refresh()
+        elif tall_before == self._starts and self._width:
             self._draw_changed(before)
         else:
             self._drawn.clear()
             self.refresh()
         if self._follow and was_last:
             self.scroll_end(animate=False)
+
+    def _only_grew(self, before: Sequence[Drawn], rows: Sequence[Drawn]) -> bool:
+        """Say whether the rows are those before, and perhaps more of them at the end.
+
+        Lists compare their items by identity first: ten thousand that stayed take no time.
+        """
+        if not before or len(rows) < len(before) or not self._width:
+            return False
+        return list(before) == list(rows[: len(before)])
 
     def move_to(self, key: str) -> None:
         """Put the cursor on the row with this key, where there is one."""
@@ -130,14 +144,16 @@ class RowList(ScrollView, can_focus=True):
         self._measure()
         self.refresh()
 
-    def _measure(self) -> None:
+    def _measure(self, known: int = 0) -> None:
+        """Lay the rows out; `known` of them stand where they stood."""
         width = max(8, self.scrollable_content_region.width - GUTTER)
+        known = known if width == self._width else 0
         self._width = width
-        starts, at = [0], 0
-        paint = self._paint
-        for row in self._rows:
+        starts = self._starts[: known + 1] if known else [0]
+        at, paint, opened = starts[-1], self._paint, self._opened
+        for row in self._rows[known:]:
             at += row.tall(width)
-            if row.key in self._opened:
+            if opened and row.key in opened:
                 at += len(row.detail(width, paint))
             starts.append(at)
         self._starts = starts
@@ -176,7 +192,7 @@ class RowList(ScrollView, can_focus=True):
         is_here = index == self._cursor and self._rows[index].is_choosable
         if is_here:
             base += self._paint.cursor if self.has_focus else self._paint.cursor_away
-        lead = "▌ " if is_here and self.has_focus else "  "
+        lead = "▌ " if is_here and (self.has_focus or not self.can_focus) else "  "
         return self._strip(Text.assemble((lead, self._paint.accent), text), width, base)
 
     def _strip(self, text: Text, width: int, base: Style) -> Strip:
