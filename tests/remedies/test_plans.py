@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from petops import remedies
 from petops.domain.change import (
     Advice,
     Change,
@@ -269,3 +272,20 @@ def test_a_failure_modes_own_words_come_first() -> None:
     advice = planned("add-nodes", situation(finding=finding(advice="two m5.large in us-east-1a")))
     assert isinstance(advice, Advice)
     assert advice.text == "two m5.large in us-east-1a"
+
+
+def test_every_refusal_in_the_code_says_what_would_lift_it() -> None:
+    folder = Path(remedies.__file__).parent
+    calls = [
+        (file.name, call)
+        for file in sorted(folder.glob("*.py"))
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Refusal"
+    ]
+    assert len(calls) > 40
+    silent = [
+        f"{name}:{one.lineno}"
+        for name, one in calls
+        if "lift" not in {each.arg for each in one.keywords}
+    ]
+    assert not silent

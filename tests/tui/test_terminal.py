@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.surfaces.test_lab_from_terminals import Terminal, lab_of_a_user
+from tests.surfaces.terminals import Terminal, lab_of_a_user
 
 TMUX = shutil.which("tmux")
 PATIENCE_SECONDS = 150.0

@@ -195,7 +195,8 @@ class Repair:
             try:
                 dry_run = await self._given.actuator.dry_run(change)
             except PetopsError as exc:
-                return remedy.name, f"it could not be tried out: {exc.message}"
+                lift = f" ({exc.hint})" if exc.hint else ""
+                return remedy.name, f"it could not be tried out: {exc.message}{lift}"
             now = await self._ground.around(change, found, board, dry_run=dry_run, symptom=symptom)
             guards = checked(remedy.guards, change, now)
             against = objections(remedy.guards, guards, deciding=False)

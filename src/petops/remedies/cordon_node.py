@@ -12,9 +12,14 @@ def plan(situation: Situation) -> Change | Refusal:
     """Close the node that the finding is about."""
     node = situation.node
     if node is None:
-        return Refusal(why="the finding is about no node that could be read")
+        return Refusal(
+            why="the finding is about no node that could be read",
+            lift="let petops read nodes, pods and budgets: `petops manifests`",
+        )
     if node.is_cordoned:
-        return Refusal(why=f"{node.subject.name} is cordoned already")
+        return Refusal(
+            why=f"{node.subject.name} is cordoned already", lift="nothing needs to be done"
+        )
     return Cordon(subject=node.subject, uid=node.uid)
 
 

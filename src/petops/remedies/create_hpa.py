@@ -18,11 +18,14 @@ def plan(situation: Situation) -> Change | Refusal:
     """Propose an autoscaler from the replicas of now to twice as many."""
     workload, room = situation.workload, situation.room
     if workload.subject.kind not in _SCALED:
-        return Refusal(why=f"a {workload.subject.kind} has no autoscaler")
+        return Refusal(why=f"a {workload.subject.kind} has no autoscaler", lift="scale it by hand")
     if room.scaler is not None:
         return Refusal(why=f"there is autoscaler {room.scaler.name}", lift="widen it: widen-hpa")
     if room.has_scaler is None:
-        return Refusal(why="whether there is an autoscaler could not be read")
+        return Refusal(
+            why="whether there is an autoscaler could not be read",
+            lift="let petops read horizontalpodautoscalers: `petops manifests`",
+        )
     if workload.desired_replicas == 0:
         return Refusal(why="it was scaled to nothing on purpose", lift="scale it up by hand")
     names = [one["name"] for one in json.loads(workload.template)["spec"]["containers"]]

@@ -16,11 +16,17 @@ def plan(situation: Situation) -> Change | Refusal:
     """Name each pod that would be evicted, by uid: no other one will be."""
     node = situation.node
     if node is None:
-        return Refusal(why="the finding is about no node that could be read")
+        return Refusal(
+            why="the finding is about no node that could be read",
+            lift="let petops read nodes, pods and budgets: `petops manifests`",
+        )
     spared = situation.rules.protected_namespaces | {"kube-system"}
     pods = tuple(one.pod for one in node.evictable if one.pod.namespace not in spared)
     if not pods:
-        return Refusal(why=f"{node.subject.name} has no pods to evict")
+        return Refusal(
+            why=f"{node.subject.name} has no pods to evict",
+            lift="nothing needs to be done: it is empty",
+        )
     return DrainNode(
         subject=node.subject,
         uid=node.uid,

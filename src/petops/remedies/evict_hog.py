@@ -14,10 +14,16 @@ def plan(situation: Situation) -> Change | Refusal:
     """Take the culprit's largest pod on the node, by what was measured of them."""
     node = situation.node
     if node is None:
-        return Refusal(why="the finding is about no node that could be read")
+        return Refusal(
+            why="the finding is about no node that could be read",
+            lift="let petops read nodes, pods and budgets: `petops manifests`",
+        )
     hog = _hog(situation, node)
     if hog is None:
-        return Refusal(why="no pod was measured to take more than it asked for")
+        return Refusal(
+            why="no pod was measured to take more than it asked for",
+            lift="look at the node by hand: kubectl top pods",
+        )
     if hog.stays:
         return Refusal(why=f"{hog.pod} is left alone: {hog.stays}", lift="act by hand")
     subject = Subject(

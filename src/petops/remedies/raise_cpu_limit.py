@@ -15,7 +15,10 @@ def plan(situation: Situation) -> Change | Refusal:
     wanted = situation.finding.container
     was = limit_of(situation.workload.template, wanted, "cpu")
     if was is None:
-        return Refusal(why=f"container {wanted} has no CPU limit to raise")
+        return Refusal(
+            why=f"container {wanted} has no CPU limit to raise",
+            lift="look elsewhere: what slows it is no limit",
+        )
     return SetCpuLimit(
         subject=situation.workload.subject,
         uid=situation.workload.uid,

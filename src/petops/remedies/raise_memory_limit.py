@@ -17,7 +17,10 @@ def plan(situation: Situation) -> Change | Refusal:
     wanted = situation.finding.container
     was = limit_of(situation.workload.template, wanted, "memory")
     if was is None:
-        return Refusal(why=f"container {wanted} has no memory limit to raise")
+        return Refusal(
+            why=f"container {wanted} has no memory limit to raise",
+            lift="set one by hand, with a request",
+        )
     more = bytes_of(was) * 3 // 2
     return SetMemoryLimit(
         subject=situation.workload.subject,

@@ -17,7 +17,10 @@ def plan(situation: Situation) -> Change | Refusal:
     """Set the annotation that `kubectl rollout restart` sets."""
     workload = situation.workload
     if workload.subject.kind not in _ROLLING:
-        return Refusal(why=f"a {workload.subject.kind} cannot be restarted rolling")
+        return Refusal(
+            why=f"a {workload.subject.kind} cannot be restarted rolling",
+            lift="delete or run it again by hand",
+        )
     annotations = json.loads(workload.template).get("metadata", {}).get("annotations") or {}
     return RestartWorkload(
         subject=workload.subject,

@@ -15,7 +15,10 @@ def plan(situation: Situation) -> Change | Refusal:
     """Propose half as many replicas more, one at least."""
     workload, scaler = situation.workload, situation.room.scaler
     if workload.subject.kind not in _SCALED:
-        return Refusal(why=f"a {workload.subject.kind} is not scaled by replicas")
+        return Refusal(
+            why=f"a {workload.subject.kind} is not scaled by replicas",
+            lift="add nodes, or change its limits",
+        )
     if scaler is not None:
         return Refusal(
             why=f"autoscaler {scaler.name} owns the replicas", lift="widen it: widen-hpa"

@@ -12,9 +12,12 @@ def plan(situation: Situation) -> Change | Refusal:
     """Open the node that the finding is about; one that is not ready stays closed."""
     node = situation.node
     if node is None:
-        return Refusal(why="the finding is about no node that could be read")
+        return Refusal(
+            why="the finding is about no node that could be read",
+            lift="let petops read nodes, pods and budgets: `petops manifests`",
+        )
     if not node.is_cordoned:
-        return Refusal(why=f"{node.subject.name} is not cordoned")
+        return Refusal(why=f"{node.subject.name} is not cordoned", lift="nothing needs to be done")
     if not node.is_ready:
         return Refusal(why=f"{node.subject.name} is not ready", lift="let it recover first")
     return Uncordon(subject=node.subject, uid=node.uid)

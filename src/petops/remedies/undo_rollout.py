@@ -12,13 +12,19 @@ def plan(situation: Situation) -> Change | Refusal:
     """Take the template of the revision that the diagnosis found good; the previous may be bad."""
     finding, rollouts = situation.finding, situation.rollouts
     if finding.began_with_revision is None:
-        return Refusal(why="the symptom did not begin with a rollout")
+        return Refusal(
+            why="the symptom did not begin with a rollout",
+            lift="undo it by hand if you know better: kubectl rollout undo",
+        )
     good = finding.good_revision
     revision = next(
         (one for one in rollouts.revisions if one.number == good) if rollouts else iter(()), None
     )
     if revision is None or rollouts is None or rollouts.current is None:
-        return Refusal(why="no earlier revision is known to be good")
+        return Refusal(
+            why="no earlier revision is known to be good",
+            lift="kubectl rollout undo --to-revision, by hand",
+        )
     return UndoRollout(
         subject=situation.workload.subject,
         uid=situation.workload.uid,

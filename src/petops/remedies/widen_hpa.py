@@ -12,12 +12,17 @@ def plan(situation: Situation) -> Change | Refusal:
     """Propose half as much again of its maximum, one at least."""
     scaler = situation.room.scaler
     if situation.room.has_scaler is None:
-        return Refusal(why="whether there is an autoscaler could not be read")
+        return Refusal(
+            why="whether there is an autoscaler could not be read",
+            lift="let petops read horizontalpodautoscalers: `petops manifests`",
+        )
     if scaler is None:
         return Refusal(why="no autoscaler owns its replicas", lift="create one: create-hpa")
     if scaler.desired < scaler.maximum:
         bounds = f"it wants {scaler.desired} of {scaler.maximum} at most"
-        return Refusal(why=f"its maximum does not hold it: {bounds}")
+        return Refusal(
+            why=f"its maximum does not hold it: {bounds}", lift="look at its metric and at the pods"
+        )
     return SetHpa(
         subject=situation.workload.subject,
         uid=scaler.uid,
