@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from petops.domain import events as ev
 from petops.domain.change import Advice, DrainNode, Risk, Uncordon
+from petops.domain.evidence import Window
 from petops.domain.incident import Incident
 from petops.domain.phases import Phase
 from petops.domain.policy import Identity, Rules
 from petops.engine.engine import Engine
 from petops.errors import DeniedError, ForbiddenError, OutcomeUnknownError, SourceError
+from petops.playbooks.base import Case, Judgement
 from tests.engine.stage import RESPONDER, NodeStage, offered
 
 pytestmark = pytest.mark.looptime
@@ -61,6 +65,25 @@ async def test_a_drain_that_two_signed_ends_verified() -> None:
         assert [kind for _, kind in stage.fleet.writes] == ["DrainNode"]
         assert len(of(ended, ev.ActProgressed)) == 3
         assert ended.progress == ("shop/web-0", "shop/web-1", "shop/web-2")
+
+
+async def test_whoever_judges_sees_the_time_since_the_change_and_not_that_of_the_diagnosis() -> (
+    None
+):
+    stage, seen = NodeStage(), set[Window]()
+    (mode,) = stage.modes.values()
+
+    def judge(case: Case, *others: Any) -> Judgement:
+        seen.add(case.window)
+        return mode.judge(case, *others)
+
+    stage.modes = {mode.name: replace(mode, judge=judge)}
+    async with stage.running() as engine:
+        await signed(stage, engine)
+        ended = await stage.until(engine, Phase.VERIFIED)
+        assert ended.applied is not None
+        watches = [one for one in seen if one.start == ended.applied.at]
+        assert max(one.end for one in watches) - ended.applied.at >= timedelta(seconds=60)
 
 
 async def test_one_person_is_not_enough_and_not_enough_twice() -> None:

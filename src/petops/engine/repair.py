@@ -29,7 +29,7 @@ from petops.engine.ground import Ground, Surveyed
 from petops.engine.investigation import Inquiry
 from petops.engine.surroundings import Surroundings, case_of
 from petops.errors import NotThereError, PetopsError, SourceError
-from petops.playbooks.base import Evidence, Judgement
+from petops.playbooks.base import Judgement
 from petops.remedies.base import Guard, Remedy, Weight, checked, objections
 from petops.remedies.guards import ABOUT_THE_PERSON, ALWAYS
 
@@ -117,22 +117,12 @@ class Repair:
 
     async def judged(self, incident: Incident, cause: Finding, since: datetime | None) -> Judgement:
         """Ask how it stands with the symptom and its cause now."""
-        evidence = await self.watched(incident, cause, since)
-        mode = self._given.modes[cause.mode]
-        window = incident.window or Window.before(self._given.clock.now(), _LOOK_BACK)
-        return mode.judge(case_of(incident, window, cause.watched), evidence, cause, since)
-
-    async def watched(self, incident: Incident, cause: Finding, since: datetime | None) -> Evidence:
-        """Return fresh evidence of what is watched, about the cause's own object."""
-        now = self._given.clock.now()
+        now, mode = self._given.clock.now(), self._given.modes[cause.mode]
         # After a change only what was measured since it counts: a rate over both would lie.
         window = Window.before(now, _LOOK_BACK) if since is None else Window(start=since, end=now)
-        inquiry = Inquiry(
-            case_of(incident, window, cause.watched),
-            self._given.ports,
-            clock=self._given.clock,
-        )
-        return await inquiry.ask(self._given.modes[cause.mode].watch_steps)
+        case = case_of(incident, window, cause.watched)
+        inquiry = Inquiry(case, self._given.ports, clock=self._given.clock)
+        return mode.judge(case, await inquiry.ask(mode.watch_steps), cause, since)
 
     async def taken_back(
         self, incident: Incident, board: Board, because: str
