@@ -33,6 +33,8 @@ def access() -> Iterator[Json]:
     yield _role("lab-reader", reading)
     yield _binding("cluster-admin", "cluster-admin", "Group", "system:masters")
     yield _binding("lab-readers", "lab-reader", "Group", "lab:readers")
+    for person, role in (("ana", "lab-reader"), ("ana", "petops-repair"), ("ben", "lab-reader")):
+        yield _binding(f"{person}-{role}", role, "User", person)  # people of the lab's Slack
     for name, rules in (("petops-read", READS), ("petops-repair", REPAIRS)):
         yield _role(name, rules)
         yield {**_binding(name, name, "", ""), "subjects": [ACCOUNT]}

@@ -149,9 +149,10 @@ class Mirror:
         if not one.message and key in self._unsure:
             assert self._look_again is not None  # noqa: S101
             found = await self._look_again.found(one, since=self._unsure[key])
-            self._unsure.pop(key)
             if found is not None:
                 await self._record(one, *found)
+            self._unsure.pop(key)
+            if found is not None:
                 return
         try:
             message = await (self._draw(one) if one.part == CHART else self._post(one))

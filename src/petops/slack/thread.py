@@ -35,7 +35,6 @@ HELD: Final = (
 """Entries that wait for the one that they lead to, so that a round of questions is one note."""
 
 _STEPS: Final = (ev.StepAnswered, ev.StepUnanswered)
-_SUMMED: Final = (ev.Recovered, ev.RemedyVerified, ev.Mitigated, ev.RemedyFailed, ev.Resolved)
 _SECTIONS: Final = 4
 _LONGEST_LINE: Final = 500
 _MINUTE: Final = 60
@@ -95,7 +94,7 @@ def _lines(news: Sequence[Entry], look: Look) -> Iterator[str]:
 
 def _summary(news: Sequence[Entry], incident: Incident) -> Iterator[str]:
     """Return the time to recovery by stage, where that is what has just become known."""
-    if not any(isinstance(one.event, _SUMMED) for one in news):
+    if not any(isinstance(one.event, ev.Recovered) for one in news):
         return
     found = stages(incident)
     named = (
