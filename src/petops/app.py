@@ -19,7 +19,7 @@ from petops.domain.alarm import Alarm, Assessment
 from petops.domain.alarm_mapping import AlarmMapping
 from petops.domain.assessment import assess
 from petops.domain.policy import OURSELVES, Identity, Mode, Rules
-from petops.domain.policy_tables import approval_rules, freezes, people
+from petops.domain.policy_tables import approval_rules, as_accounts, freezes, people
 from petops.domain.subject import ClusterName
 from petops.engine.allowance import Allowance
 from petops.engine.engine import Engine
@@ -185,6 +185,7 @@ def _allowance(settings: Settings) -> Allowance:
 
 def _rules(settings: Settings) -> Rules:
     engine, repair = settings.engine, settings.repair
+    mapped = people(settings.person)
     return Rules(
         window=timedelta(minutes=engine.window_minutes),
         approval_expires=timedelta(minutes=engine.approval_minutes),
@@ -192,7 +193,7 @@ def _rules(settings: Settings) -> Rules:
         protected_namespaces=frozenset(engine.protected_namespaces),
         mode=_mode(repair.mode),
         approvals=approval_rules(settings.approval),
-        people=(*people(settings.person), *OURSELVES),
+        people=(*mapped, *as_accounts(mapped, "slack"), *OURSELVES),
         freezes=freezes(settings.freeze),
         auto_namespaces=repair.auto_namespaces,
         take_back_namespaces=repair.take_back_namespaces,

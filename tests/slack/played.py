@@ -14,7 +14,7 @@ from petops.domain.alarm import Priority
 from petops.domain.events import Entry, Event
 from petops.domain.incident import Board
 from petops.domain.policy import Identity, Person, Rules
-from petops.domain.requests import AnyRequest, ReportAlarm
+from petops.domain.requests import AnyRequest, ReportAlarm, SplitOff
 from petops.engine import decisions
 from petops.engine.record import Decision, Record
 from petops.errors import PetopsError
@@ -59,7 +59,7 @@ class PlayedEngine:
     async def submit(self, request: AnyRequest, by: Identity) -> Entry:
         if self.crash is not None:
             raise self.crash
-        assert not isinstance(request, ReportAlarm)
+        assert not isinstance(request, ReportAlarm | SplitOff)
         known = self.record.board.answered.get(request.id)
         if known is not None:
             return known

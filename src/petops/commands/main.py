@@ -25,6 +25,7 @@ from petops.commands import (
     mcp,
     runbooks,
     setup,
+    slack,
     tui,
 )
 from petops.commands.eval import evaluate
@@ -84,6 +85,7 @@ app.command("manifests")(manifests.manifests)
 app.add_typer(setup.app, name="setup")
 app.add_typer(config.app, name="config")
 app.add_typer(audit.app, name="audit")
+app.add_typer(slack.app, name="slack")
 app.add_typer(runbooks.app, name="runbooks")
 app.command("modes")(runbooks.modes)
 

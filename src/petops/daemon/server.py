@@ -69,10 +69,12 @@ def server(
     about: Mapping[str, str] | None = None,
     body_seconds: float = BODY_SECONDS,
     keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
+    more: Sequence[Route] = (),
 ) -> Starlette:
     """Return the API of `engine` for one listener: `who` says who sends what comes in there.
 
-    `alarms` has the parser for each `/api/v1/alarms/NAME`; `about` says which engine this is.
+    `alarms` has the parser for each `/api/v1/alarms/NAME`; `about` says which engine this is;
+    `more` are doors of others, which say for themselves who may come in.
     """
     api = _Api(engine, alarms, dict(about or {}), body_seconds, keep_alive_seconds)
     app = Starlette(
@@ -87,6 +89,7 @@ def server(
             Route("/api/v1/entries", api.entries),
             Route("/api/v1/requests", api.request, methods=["POST"]),
             Route("/api/v1/alarms/{source}", api.alarms, methods=["POST"]),
+            *more,
         ],
         middleware=[Middleware(Authenticated, who=who)],
         exception_handlers={HTTPException: _http, PetopsError: _petops, Exception: _mistake},

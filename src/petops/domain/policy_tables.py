@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from fnmatch import fnmatchcase
+from glob import escape
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -28,6 +31,18 @@ def people(tables: Iterable[Table]) -> tuple[Person, ...]:
     """Return the `[[person]]` rules: who somebody of a channel is in Kubernetes."""
     example = 'user = "U024BE7LH", channel = "slack", kubernetes_user = "ana@example.com"'
     return each("person", tables, _person, example)
+
+
+def as_accounts(known: Iterable[Person], channel: str) -> tuple[Person, ...]:
+    """Return the people of a channel by their Kubernetes users.
+
+    A surface that maps who somebody is there names them so in the journal.
+    """
+    return tuple(
+        replace(one, user=escape(one.kubernetes_user), channel=channel)
+        for one in known
+        if one.kubernetes_user and fnmatchcase(channel, one.channel)
+    )
 
 
 def freezes(tables: Iterable[Table]) -> tuple[Freeze, ...]:

@@ -25,6 +25,7 @@ from petops.lab.prometheus import Prometheus, running_prometheus
 from petops.lab.remote_write import push
 from petops.lab.scraped import Exporter, Scrapes, exporters, history
 from petops.lab.serving import LoopbackServer
+from petops.lab.slack_server import LabSlack
 from petops.lab.world import World
 from petops.ports import Clock
 
@@ -47,6 +48,7 @@ class Lab:
     prometheus: Prometheus
     aws: Aws
     alarms: AlarmBook
+    slack: LabSlack
     scraped: int  # how many targets Prometheus has
 
     @classmethod
@@ -107,7 +109,10 @@ class Lab:
         )
         servers = (kubernetes, scrape, telemetry)
         serving = (each.run_until_cancelled() for each in servers)
-        async with beside(*serving, aws.hold(), measured.hold()):
+        async with (
+            LabSlack.started(clock) as slack,
+            beside(*serving, aws.hold(), measured.hold()),
+        ):
             prometheus = await measured.value
             past = await history(world, scraped, clock.now(), world.scale.history)
             await push(past, prometheus.url)
@@ -123,6 +128,7 @@ class Lab:
                 prometheus=prometheus,
                 aws=await aws.value,
                 alarms=alarms,
+                slack=slack,
                 scraped=len(scraped),
             )
             lab._write_kubeconfig()
@@ -153,6 +159,7 @@ class Lab:
             "prometheus": self.prometheus.url,
             "aws": self.aws.endpoint_url,
             "cloudwatch": self.telemetry.url,
+            "slack": self.slack.url,
         }
 
     def environment(self) -> dict[str, str]:
@@ -168,6 +175,7 @@ class Lab:
             "PETOPS_SQS_QUEUE_URL": self.aws.queue_url,
             "PETOPS_SQS_DEAD_LETTER_URL": self.aws.dead_letter_url,
             "PETOPS_JOURNAL": str(self.folder / "journal.db"),
+            **self.slack.environment(),
         }
 
 

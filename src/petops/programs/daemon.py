@@ -19,6 +19,7 @@ from petops.domain.requests import ReportAlarm
 from petops.errors import UsageError
 from petops.journal.sqlite import SqliteJournal
 from petops.metrics_access import with_secrets
+from petops.programs.mirroring import slack_beside
 from petops.sources.alarm_events import parse_document
 from petops.sources.sqs_alarms import SqsAlarms
 
@@ -54,11 +55,12 @@ async def serving(
         about = about_engine(settings, running)
         beside = server(running.engine, running.myself, parsers, about=about)
         socket = await stack.enter_async_context(serve_socket(beside, settings.socket_path))
+        doors = await stack.enter_async_context(slack_beside(settings, running, say))
         url, token_file = "", None
         if http:
             token, token_file = _token(settings)
             tokens = Tokens({hashed(token): API_USER})
-            api = server(running.engine, tokens, parsers, about=about)
+            api = server(running.engine, tokens, parsers, about=about, more=doors)
             url = await stack.enter_async_context(
                 serve_http(api, settings.daemon.host, settings.daemon.port)
             )

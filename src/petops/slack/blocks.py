@@ -57,10 +57,26 @@ class Message:
 
 def card(incident: Incident, look: Look, now: datetime, mention: str = "") -> Message:
     """Return the incident as it is now; `mention` stands in it from its first posting on."""
-    write = look.writer
     priority = incident.assessment.priority
-    title = write.plain(f"{priority} · {symptom(incident)} · {workload(incident)}", 140)
     blocks = [
+        *head(incident, look),
+        *_change(incident, look),
+        *_who(incident, look, now, mention),
+        *actions(incident),
+    ]
+    told = links(incident, look, now)
+    if told:
+        blocks.append(context(told))
+    words = f"{priority} {symptom(incident)} on {workload(incident)}: {PHASES[incident.phase][1]}"
+    text = look.writer.said(f"{incident.id} {words}", 280)
+    return Message(text=f"{mention} {text}" if mention else text, blocks=tuple(blocks))
+
+
+def head(incident: Incident, look: Look) -> list[Json]:
+    """Return what it is, where it stands, and why."""
+    write, priority = look.writer, incident.assessment.priority
+    title = write.plain(f"{priority} · {symptom(incident)} · {workload(incident)}", 140)
+    return [
         header(title),
         section(f"{PHASES[incident.phase][0]} *{state(incident, look)}*"),
         context(
@@ -71,16 +87,7 @@ def card(incident: Incident, look: Look, now: datetime, mention: str = "") -> Me
             _joined(incident),
         ),
         *_cause(incident, look),
-        *_change(incident, look),
-        *_who(incident, look, now, mention),
-        *actions(incident),
     ]
-    told = links(incident, look, now)
-    if told:
-        blocks.append(context(told))
-    words = f"{priority} {symptom(incident)} on {workload(incident)}: {PHASES[incident.phase][1]}"
-    text = write.said(f"{incident.id} {words}", 280)
-    return Message(text=f"{mention} {text}" if mention else text, blocks=tuple(blocks))
 
 
 def _joined(incident: Incident) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from petops.domain.change import Advice
 from petops.domain.diagnosis import Finding, Verdict
 from petops.domain.incident import Incident
-from petops.slack.blocks import approve_button, card, offer_text, row_text
+from petops.slack.blocks import approve_button, head, offer_text, row_text
 from petops.slack.look import Look
 from petops.slack.text import MODAL_TITLE, OPTION, VIEW_BLOCKS, Json, context, cut, plain, section
 
@@ -49,9 +48,9 @@ def opened_from(text: object) -> Opened | None:
         return None
 
 
-def details(incident: Incident, opened: Opened, look: Look, now: datetime) -> Json:
+def details(incident: Incident, opened: Opened, look: Look) -> Json:
     """Return everything that speaks for and against, and every change, each with its button."""
-    blocks = [one for one in card(incident, look, now).blocks if one["type"] != "actions"]
+    blocks = head(incident, look)
     for number, offer in enumerate(incident.on_offer[:_OFFERS]):
         if isinstance(offer.change, Advice):
             blocks.append(section(f"*Advice*: {look.writer.said(offer.change.text, 1500)}"))

@@ -114,7 +114,7 @@ class Surface:
             opened = opened_from(pressed.kept) or opened
         if pressed.action in {blocks.DETAILS, storm.OPEN_ONE}:
             await self.people.member(pressed.who)
-            await self._open(pressed, modals.details(found, opened, self.look, self.clock.now()))
+            await self._open(pressed, modals.details(found, opened, self.look))
             return
         by = await self.people.identity(pressed.who)
         match pressed.action:

@@ -11,11 +11,12 @@ from itertools import takewhile
 from typing import Final
 
 from petops.domain import events as ev
+from petops.domain.diagnosis import Diagnosis, Verdict
 from petops.domain.events import Entry
 from petops.domain.incident import Incident
 from petops.domain.phases import Phase
 from petops.domain.stages import stages
-from petops.slack.blocks import Message
+from petops.slack.blocks import Message, row_text
 from petops.slack.look import Look
 from petops.slack.text import SECTION, context, cut, date, section, units
 
@@ -83,13 +84,31 @@ def _lines(news: Sequence[Entry], look: Look) -> Iterator[str]:
         told = look.tell(one.event)
         if not told:
             continue
-        write, deep = look.writer, isinstance(one.event, ev.Diagnosed)
+        write = look.writer
         if isinstance(one.event, _STEPS):
             yield write.code(told[0].text, 260)
             continue
         yield f"{date(one.event.at)}  *{write.said(told[0].text, _LONGEST_LINE)}*"
-        if deep:
-            yield from (f"      {write.said(line.text, _LONGEST_LINE)}" for line in told[1:])
+        if isinstance(one.event, ev.Diagnosed):
+            yield from _ledger(one.event.diagnosis, look)
+
+
+def _ledger(diagnosis: Diagnosis, look: Look) -> Iterator[str]:
+    """Return what speaks for the cause and against it; of what was ruled out, the names."""
+    write, cause = look.writer, diagnosis.cause
+    if cause is not None:
+        yield write.said(cause.because, _LONGEST_LINE)
+        yield from (row_text(one, look) for one in cause.rows)
+    ruled_out = [one.mode for one in diagnosis.rivals if one.verdict is Verdict.REFUTED]
+    for one in diagnosis.rivals:
+        if one.verdict is not Verdict.REFUTED:
+            yield f"•  perhaps {write.said(f'{one.mode}: {one.because}', _LONGEST_LINE)}"
+    if ruled_out:
+        yield f"•  ruled out: {write.said(', '.join(ruled_out), _LONGEST_LINE)}"
+    for other in diagnosis.also_broken:
+        yield f"•  also broken: {write.said(f'{other.mode}: {other.because}', _LONGEST_LINE)}"
+    for gap in diagnosis.gaps:
+        yield f"•  not known: {write.said(f'{gap.step}, {gap.why}', _LONGEST_LINE)}"
 
 
 def _summary(news: Sequence[Entry], incident: Incident) -> Iterator[str]:
