@@ -67,7 +67,9 @@ class PlayedEngine:
         def decided(board: Board) -> Decision:
             if request.id in board.answered:
                 return Decision(incident=ev.NO_INCIDENT, events=())
-            return decisions.decide(request, board, by, self.now(), rules=self.rules, objections="")
+            return decisions.decide(
+                request, board, by, self.now(), rules=self.rules, objections=decisions.Objections()
+            )
 
         entries = await self.record.append(decided)
         return entries[0] if entries else self.record.board.answered[request.id]
