@@ -96,7 +96,7 @@ def _faults(settings: Settings) -> Callable[[], Any]:
         return tuple(
             f"{one.name} on {one.target}"
             + (f", until {one.expires:%H:%M:%S}Z" if one.expires else "")
-            for one in await ClusterFaults(settings, "").status()
+            for one in await ClusterFaults(settings).status()
         )
 
     return faults
