@@ -139,7 +139,7 @@ async def running_engine(
             remedies={**REMEDIES, **known.remedies},
             runbooks=known.runbooks,
             own_sources=own_sources,
-            topology=KubernetesTopology(calls, cluster.name, clock=clock),
+            topology=KubernetesTopology(calls, cluster.name, clock=clock, traces=aws.traces),
             grouping=_grouping(settings),
             investigations_at_once=max(1, settings.engine.investigations_at_once),
         )

@@ -22,7 +22,8 @@ from petops.ports import EngineHandle
 from petops.remote import RemoteEngine, connected, socket_is_alive
 from tests.surfaces.small_engine import NOW, SmallEngine, alarm
 
-OWNER = SocketOwner(Identity(user="ana", channel="socket"))
+OWNED_BY = Identity(user="ana", channel="socket")
+OWNER = SocketOwner(OWNED_BY)
 TOKEN = "s3cret"  # noqa: S105
 ODD = "a\u2028b\u0085c\x0bd\re\n\nid: 7\n\nf"
 
@@ -106,7 +107,7 @@ async def test_entries_come_as_they_happen(remote: RemoteEngine, engine: SmallEn
 
 
 async def test_a_follower_comes_back_by_itself(engine: SmallEngine, tmp_path: Path) -> None:
-    first_entry = await engine.submit(ReportAlarm(id="1", alarm=alarm()), OWNER.identity)
+    first_entry = await engine.submit(ReportAlarm(id="1", alarm=alarm()), OWNED_BY)
     path = tmp_path / "s"
     async with AsyncExitStack() as kept:
         async with serve_socket(server(engine, OWNER, {}), path):

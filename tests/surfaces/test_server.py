@@ -90,6 +90,10 @@ async def test_nobody_gets_in_without_a_token(base: str, header: str) -> None:
 async def test_the_sender_is_who_the_token_says(client: httpx2.AsyncClient) -> None:
     await post(client, wire.request_to_json(ReportAlarm(id="r-1", alarm=alarm())))
     body = {"kind": "acknowledge", "id": "r-2", "incident": "INC-0001", "by": {"user": "root"}}
+    claimed = await post(client, json.dumps(body).encode())
+    assert claimed.status_code == 400
+    assert claimed.json()["error"] == "this is no request: 'by' is no field of acknowledge"
+    del body["by"]
     answer = await post(client, json.dumps(body).encode())
     assert answer.status_code == 202
     assert answer.json()["event"]["by"] == {"user": "ana", "channel": "token", "groups": []}

@@ -39,6 +39,12 @@ class JournalSettings:
     """Where incidents are kept."""
 
     path: str = _set("", "PETOPS_JOURNAL", about="journal file; empty: the user's state folder")
+    url: str = _set(
+        "", "PETOPS_JOURNAL_URL", about="PostgreSQL that replicas share, in its place", secret=True
+    )
+    retention_days: float = _set(
+        0.0, "PETOPS_RETENTION_DAYS", about="how long what is over is kept; 0: for good"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +207,13 @@ class DaemonSettings:
     requests_a_minute: int = _set(
         600, "PETOPS_REQUESTS_A_MINUTE", about="most requests of one user a minute, alarms apart"
     )
+    lease: str = _set(
+        "", "PETOPS_LEASE", about="Lease of the leading replica, NAMESPACE/NAME; empty: it is alone"
+    )
+    replica: str = _set("", "PETOPS_REPLICA", about="name of this replica; empty: its host's")
+    advertise: str = _set(
+        "", "PETOPS_ADVERTISE", about="where the other replicas reach this one, as http://IP:8080"
+    )
     streams_each: int = _set(20, "PETOPS_STREAMS_EACH", about="most event streams of one user")
     public_url: str = _set(
         "", "PETOPS_PUBLIC_URL", about="where people reach the daemon, for links to incidents"
@@ -240,6 +253,11 @@ class Settings:
     def journal_path(self) -> Path:
         """The journal's file."""
         return Path(self.journal.path) if self.journal.path else state_folder() / "journal.db"
+
+    @property
+    def journal_place(self) -> str:
+        """Where the journal is, for people to read."""
+        return "PostgreSQL" if self.journal.url else str(self.journal_path)
 
     @property
     def socket_path(self) -> Path:

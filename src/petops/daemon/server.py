@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,19 +19,36 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from petops import wire
+from petops.daemon import openapi
+from petops.daemon.forwarding import forwarded
 from petops.daemon.health import Metrics
-from petops.daemon.identity import Authenticated, SocketOwner, Tokens, Who, hashed
+from petops.daemon.identity import (
+    AnyOf,
+    Authenticated,
+    Caller,
+    Reviewed,
+    SocketOwner,
+    Tokens,
+    Who,
+    hashed,
+)
+from petops.daemon.limits import Limits
 from petops.daemon.listen import serve_http, serve_socket
+from petops.daemon.reading import Pages
+from petops.daemon.serves import ElsewhereError, ParseAlarms, Serves
 from petops.daemon.sse import KEEP_ALIVE_SECONDS, EntryStream
-from petops.domain.alarm import Alarm
+from petops.daemon.summary import summary
+from petops.domain.access import Role, role_for
 from petops.domain.events import ApprovalRefused, Entry, RequestRefused
-from petops.domain.incident import Board, Incident
-from petops.domain.policy import Identity
 from petops.domain.requests import AnyRequest, ReportAlarm
 from petops.errors import PetopsError, UsageError
 
 __all__ = [
+    "AnyOf",
+    "ElsewhereError",
+    "Limits",
     "ParseAlarms",
+    "Reviewed",
     "Serves",
     "SocketOwner",
     "Tokens",
@@ -42,23 +60,11 @@ __all__ = [
 
 BODY_SECONDS: Final = 10.0
 _READY_SECONDS: Final = 2.0
+_EXAMINE_SECONDS: Final = 60.0
 _JSON: Final = "application/json"
 
-ParseAlarms = Callable[[bytes], Sequence[Alarm]]
-"""Reads the body of a webhook; raises UsageError with one sentence for what is malformed."""
-
-
-class Serves(Protocol):
-    """An engine as the server sees it: `EngineHandle`, told who asks."""
-
-    async def board(self) -> Board:
-        """Return every incident as it is now."""
-
-    def entries(self, after: int) -> AsyncIterator[Entry]:
-        """Follow the journal: what stands after `after`, then what comes, without end."""
-
-    async def submit(self, request: AnyRequest, by: Identity) -> Entry:
-        """Return the entry that answers the request; a refusal is one too."""
+Examine = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+"""Looks at everything that is set up, as `petops doctor` does."""
 
 
 def server(
@@ -70,26 +76,36 @@ def server(
     body_seconds: float = BODY_SECONDS,
     keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
     more: Sequence[Route] = (),
+    limits: Limits | None = None,
+    metrics: Metrics | None = None,
+    examine: Examine | None = None,
 ) -> Starlette:
     """Return the API of `engine` for one listener: `who` says who sends what comes in there.
 
     `alarms` has the parser for each `/api/v1/alarms/NAME`; `about` says which engine this is;
-    `more` are doors of others, which say for themselves who may come in.
+    `more` are doors of others, which say for themselves who may come in. Without `limits` there are
+    none.
     """
     api = _Api(engine, alarms, dict(about or {}), body_seconds, keep_alive_seconds)
+    api.limits, api.examine = limits, examine
+    api.counted = metrics or Metrics()
     app = Starlette(
         routes=[
             Route("/healthz", api.alive),
+            Route("/health", api.alive),
             Route("/readyz", api.ready),
             Route("/metrics", api.metrics),
             Route("/api/v1/engine", api.about),
+            Route(openapi.PATH, api.described),
             Route("/api/v1/board", api.board),
             Route("/api/v1/incidents", api.incidents),
             Route("/api/v1/incidents/{id}", api.incident),
             Route("/api/v1/entries", api.entries),
+            Route("/api/v1/doctor", api.doctor),
             Route("/api/v1/requests", api.request, methods=["POST"]),
             Route("/api/v1/alarms/{source}", api.alarms, methods=["POST"]),
             *more,
+            *Pages(engine, who).routes,
         ],
         middleware=[Middleware(Authenticated, who=who)],
         exception_handlers={HTTPException: _http, PetopsError: _petops, Exception: _mistake},
@@ -114,7 +130,9 @@ class _Api:
         self._about = about
         self._body_seconds = body_seconds
         self._keep_alive_seconds = keep_alive_seconds
-        self._metrics = Metrics()
+        self.counted = Metrics()
+        self.limits: Limits | None = None
+        self.examine: Examine | None = None
         self.stopping = asyncio.Event()
 
     async def alive(self, _: Request) -> Response:
@@ -132,22 +150,54 @@ class _Api:
         return JSONResponse({"ready": True, "seq": board.seq})
 
     async def metrics(self, _: Request) -> Response:
-        text = self._metrics.text(await self._engine.board())
+        board = await self._engine.board()
+        text = await asyncio.to_thread(self.counted.text, board)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def about(self, _: Request) -> Response:
+    async def about(self, request: Request) -> Response:
+        self._allowed(request)
         return JSONResponse(self._about)
 
-    async def board(self, _: Request) -> Response:
+    async def described(self, request: Request) -> Response:
+        self._allowed(request)
+        return JSONResponse(openapi.document())
+
+    async def doctor(self, request: Request) -> Response:
+        """Look at everything that is set up; that takes a while."""
+        self._allowed(request)
+        if self.examine is None:
+            return _error(501, "this engine cannot look at what is set up", "petops doctor")
+        try:
+            async with asyncio.timeout(_EXAMINE_SECONDS):
+                checks = await self.examine()
+        except TimeoutError:
+            return _error(503, f"the doctor took longer than {_EXAMINE_SECONDS:g} s")
+        return JSONResponse({"checks": list(checks)})
+
+    def _allowed(self, request: Request, role: Role = Role.VIEWER) -> Caller:
+        """Return who asks; raise HTTPException where they may not, or not so often."""
+        caller: Caller = request.state.caller
+        if not caller.may(role):
+            raise HTTPException(403, f"{caller.identity.user or 'nobody'} has no role {role} here")
+        wait = self.limits.wait(_client(caller)) if self.limits else 0.0
+        if wait:
+            head = {"Retry-After": str(max(1, round(wait)))}
+            raise HTTPException(429, "too many requests: wait a moment", head)
+        return caller
+
+    async def board(self, request: Request) -> Response:
         """Send the board; it may be large, so that it is written in another thread."""
+        self._allowed(request)
         board = await self._engine.board()
         return Response(await asyncio.to_thread(wire.board_to_json, board), media_type=_JSON)
 
-    async def incidents(self, _: Request) -> Response:
+    async def incidents(self, request: Request) -> Response:
+        self._allowed(request)
         board = await self._engine.board()
-        return JSONResponse({"incidents": [_summary(one) for one in board.incidents.values()]})
+        return JSONResponse({"incidents": [summary(one) for one in board.incidents.values()]})
 
     async def incident(self, request: Request) -> Response:
+        self._allowed(request)
         wanted = request.path_params["id"]
         found = (await self._engine.board()).incident(wanted)
         if found is None:
@@ -155,36 +205,58 @@ class _Api:
         return Response(wire.incident_to_json(found), media_type=_JSON)
 
     async def entries(self, request: Request) -> Response:
+        caller = self._allowed(request)
         given = request.headers.get("last-event-id") or request.query_params.get("after", "0")
         if not (given.isascii() and given.isdigit() and len(given) < 19):
             raise UsageError(f"{given[:40]!r} is no entry's number")
         entries = self._engine.entries(int(given))
-        return EntryStream(entries, self.stopping, self._keep_alive_seconds)
+        held = ExitStack()
+        if self.limits and not held.enter_context(self.limits.stream(_client(caller))):
+            raise HTTPException(429, "too many streams at once: close one", {"Retry-After": "5"})
+        return EntryStream(entries, self.stopping, self._keep_alive_seconds, held.close)
 
     async def request(self, request: Request) -> Response:
-        entry = await self._submit(wire.request_from_json(await self._body(request)), request)
+        body = await self._body(request)
+        wanted = wire.request_from_json(body)
+        self._allowed(request, role_for(wanted))
+        try:
+            entry = await self._submit(wanted, request)
+        except ElsewhereError as exc:
+            return await forwarded(request, body, exc)
         status = 409 if _is_refusal(entry) else 202
         return Response(wire.entry_to_json(entry), status, media_type=_JSON)
 
     async def alarms(self, request: Request) -> Response:
         """Report each alarm in the body; its change's own id makes that idempotent."""
+        caller: Caller = request.state.caller
+        if not caller.may(Role.RESPONDER):
+            raise HTTPException(403, f"{caller.identity.user} has no role {Role.RESPONDER} here")
         parse = self._alarms.get(request.path_params["source"])
         if parse is None:
             known = ", ".join(self._alarms) or "none"
             return _error(404, f"alarms are taken in these forms: {known}")
-        found = parse(await self._body(request))
+        with ExitStack() as held:
+            if self.limits and not held.enter_context(self.limits.alarms()):
+                raise HTTPException(429, "too many alarms at once", {"Retry-After": "2"})
+            return await self._reported(parse, await self._body(request), request)
+
+    async def _reported(self, parse: ParseAlarms, body: bytes, request: Request) -> Response:
+        """Report all alarms of one body at the same time: one that waits holds up no other."""
         reports = [
-            ReportAlarm(id=f"{alarm.source}:{alarm.event_id}", alarm=alarm) for alarm in found
+            ReportAlarm(id=f"{alarm.source}:{alarm.event_id}", alarm=alarm) for alarm in parse(body)
         ]
         for report in reports:
             _written(report)
-        entries = [await self._submit(report, request) for report in reports]
-        body = ",".join(wire.entry_to_json(entry) for entry in entries)
-        return Response(f'{{"entries":[{body}]}}', 202, media_type=_JSON)
+        try:
+            entries = await asyncio.gather(*(self._submit(one, request) for one in reports))
+        except ElsewhereError as exc:
+            return await forwarded(request, body, exc)
+        told = ",".join(wire.entry_to_json(entry) for entry in entries)
+        return Response(f'{{"entries":[{told}]}}', 202, media_type=_JSON)
 
     async def _submit(self, wanted: AnyRequest, request: Request) -> Entry:
-        entry = await self._engine.submit(wanted, request.state.by)
-        self._metrics.took(wire.kind_of(type(wanted)), refused=_is_refusal(entry))
+        entry = await self._engine.submit(wanted, request.state.caller.identity)
+        self.counted.took(wire.kind_of(type(wanted)), refused=_is_refusal(entry))
         return entry
 
     async def _body(self, request: Request) -> bytes:
@@ -208,6 +280,10 @@ class _Api:
         return bytes(body)
 
 
+def _client(caller: Caller) -> str:
+    return f"{caller.identity.channel}/{caller.identity.user}"
+
+
 def _too_large() -> HTTPException:
     told = f"the body is larger than {wire.MAX_REQUEST_BYTES} bytes"
     return HTTPException(413, told, {"Connection": "close"})
@@ -223,26 +299,6 @@ def _written(report: ReportAlarm) -> None:
 
 def _is_refusal(entry: Entry) -> bool:
     return isinstance(entry.event, ApprovalRefused | RequestRefused)
-
-
-def _summary(incident: Incident) -> dict[str, Any]:
-    """Return what a list shows of an incident; keys stand always."""
-    cause = incident.diagnosis.cause if incident.diagnosis else None
-    return {
-        "id": incident.id,
-        "phase": incident.phase,
-        "priority": incident.assessment.priority,
-        "category": incident.assessment.category,
-        "alarm": incident.alarm.name,
-        "alarm_state": incident.alarm_state,
-        "cluster": str(incident.alarm.cluster),
-        "subject": str(incident.alarm.subject or ""),
-        "opened_at": incident.opened_at.isoformat().replace("+00:00", "Z"),
-        "joined": incident.joined,
-        "mode": cause.mode if cause else None,
-        "on_offer": [one.digest for one in incident.on_offer],
-        "acknowledged_by": incident.acknowledged.by.user if incident.acknowledged else None,
-    }
 
 
 def _error(

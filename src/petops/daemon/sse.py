@@ -7,7 +7,8 @@ when the process does, and to leave nothing behind when a follower goes away whi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
 from starlette.responses import Response
@@ -22,8 +23,22 @@ _WAITING: Final = 256
 _ALIVE: Final = b": alive\n\n"
 
 
+_written: OrderedDict[int, tuple[Entry, bytes]] = OrderedDict()
+
+
 def event(entry: Entry) -> bytes:
-    """Return one entry as it is sent."""
+    """Return one entry as it is sent; the latest are written once for all who follow."""
+    known = _written.get(entry.seq)
+    if known is not None and known[0] is entry:
+        return known[1]
+    made = _event(entry)
+    _written[entry.seq] = (entry, made)
+    while len(_written) > _WAITING:
+        _written.popitem(last=False)
+    return made
+
+
+def _event(entry: Entry) -> bytes:
     return f"id: {entry.seq}\nevent: entry\ndata: {wire.entry_to_json(entry)}\n\n".encode()
 
 
@@ -37,14 +52,22 @@ class EntryStream(Response):
         entries: AsyncIterator[Entry],
         stopping: asyncio.Event,
         keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
+        ended: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._entries = entries
         self._stopping = stopping
         self._keep_alive_seconds = keep_alive_seconds
+        self._ended = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._stream(receive, send)
+        finally:
+            self._ended()
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
         head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(head)
         ready: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from petops.domain.policy_tables import each, known, texts
@@ -25,6 +26,7 @@ class Role(StrEnum):
     APPROVER = "approver"
 
 
+OWN_USER: Final = "api"
 EVERY_ROLE: Final = tuple(Role)
 _DECISIONS: Final = (ApproveRemedy, BreakGlass, RejectRemedy, StopAct)
 
@@ -74,8 +76,8 @@ def _token(table: Mapping[str, Any]) -> AccessToken:
     digest, user = str(table["sha256"]).lower(), str(table["user"]).strip()
     if len(digest) != 64 or any(one not in "0123456789abcdef" for one in digest):
         raise ValueError("sha256 is no SHA-256: 64 hexadecimal digits, never the token itself")
-    if not user:
-        raise ValueError("user is empty")
+    if not user or user == OWN_USER:
+        raise ValueError(f"user is empty, or {OWN_USER}, which is petops' own token's")
     return AccessToken(sha256=digest, user=user, roles=_roles(table))
 
 
@@ -97,3 +99,15 @@ def _roles(table: Mapping[str, Any]) -> tuple[Role, ...]:
     if unknown:
         raise ValueError(f"{unknown[0]} is no role: viewer, responder or approver")
     return tuple(Role(one) for one in given)
+
+
+def roles_of(user: str, groups: Iterable[str], rules: Iterable[AccessRule]) -> tuple[Role, ...]:
+    """Return the roles that a user of Kubernetes has here."""
+    groups = tuple(groups)
+    return tuple(
+        role
+        for rule in rules
+        if any(fnmatchcase(user, one) for one in rule.users)
+        or any(fnmatchcase(group, one) for group in groups for one in rule.groups)
+        for role in rule.roles
+    )

@@ -62,6 +62,15 @@ class Engine:
                 for driver in self._drivers.values():
                     driver.cancel()
 
+    async def settled(self) -> None:
+        """Return as soon as no change is being made that ends by itself in a moment."""
+        while any(
+            one.phase is Phase.REPAIRING and one.intent is not None
+            for one in self._record.board.incidents.values()
+            if not self._repairing.is_stepwise(one)
+        ):
+            await self._record.beyond(self._record.board.seq)
+
     async def board(self) -> Board:
         """Return every incident as it is now."""
         return self._record.board

@@ -13,6 +13,7 @@ from petops.ports import Journal
 
 _PAGE = 1000
 _TRIES = 5
+_TAIL = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Record:
     def __init__(self, journal: Journal) -> None:
         self.board = Board()
         self._journal = journal
+        self._tail: list[Entry] = []
         self._lock = asyncio.Lock()
         self._pulse = asyncio.Event()
 
@@ -43,7 +45,7 @@ class Record:
     async def load(self) -> None:
         """Fold what the journal holds."""
         while page := await self._journal.read(self.board.seq, _PAGE):
-            self.board = self.board.after(*page)
+            self._folded(page)
 
     async def append(self, decide: Callable[[Board], Decision]) -> tuple[Entry, ...]:
         """Append what `decide` makes of the board, in one step with looking at it.
@@ -64,7 +66,7 @@ class Record:
                 except ConflictError:
                     await self.load()
                     continue
-                self.board = self.board.after(*stored)
+                self._folded(stored)
                 self._tell()
                 return stored
         raise ConflictError(f"the journal is being written by others, {_TRIES} times in a row")
@@ -73,7 +75,9 @@ class Record:
         """Yield the entries after `after`, then each as it comes, without end."""
         while True:
             pulse = self._pulse
-            page = await self._journal.read(after, _PAGE)
+            page = self._latest(after)
+            if page is None:
+                page = await self._journal.read(after, _PAGE)
             for entry in page:
                 after = entry.seq
                 yield entry
@@ -84,6 +88,22 @@ class Record:
         """Return as soon as the board is beyond `seq`."""
         while self.board.seq <= seq:
             await self._pulse.wait()
+
+    def _folded(self, entries: Sequence[Entry]) -> None:
+        """Fold what the journal holds by now, and keep the latest for who follows."""
+        self.board = self.board.after(*entries)
+        self._tail.extend(entries)
+        if len(self._tail) > 2 * _TAIL:
+            del self._tail[:-_TAIL]
+
+    def _latest(self, after: int) -> Sequence[Entry] | None:
+        """Return the entries after `after` where all of them are among the latest.
+
+        So that many followers cost one reading of the journal.
+        """
+        if not self._tail or after < self._tail[0].seq - 1:
+            return None
+        return self._tail[after - self._tail[0].seq + 1 :]
 
     def _checked(self, decision: Decision) -> int:
         """Fold the events on trial; return the number of entries that the incident has now."""

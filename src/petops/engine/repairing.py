@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from petops.domain import events as ev
-from petops.domain.change import Advice, Proposal, Risk
+from petops.domain.change import Advice, Proposal, Risk, is_stepwise
 from petops.domain.incident import Incident
 from petops.domain.policy import Identity, Mode
 from petops.engine.acting import Acting, Course
@@ -26,6 +26,11 @@ class Repairing:
         self._record = record
         self._repair = repair
         self._acting = Acting(given)
+
+    @staticmethod
+    def is_stepwise(incident: Incident) -> bool:
+        """Say whether what is being done goes on step by step, and may rest between two."""
+        return incident.intent is not None and is_stepwise(incident.intent.change)
 
     async def act(self, incident: Incident) -> None:
         """Make the approved change.

@@ -70,11 +70,14 @@ class SqliteJournal:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator[SqliteJournal]:
-        """Open the journal for writing, made if it is not there; raise JournalError."""
+    async def open(cls, path: Path, *, token: int = 0) -> AsyncIterator[SqliteJournal]:
+        """Open the journal for writing, made if it is not there; raise JournalError.
+
+        `token` is that of a Lease, where one says who may; the journal's own goes on from there.
+        """
         with locked(path):
             private(path)
-            async with cls._opened(path, _writable) as journal:
+            async with cls._opened(path, lambda place: _writable(place, token)) as journal:
                 yield journal
 
     @classmethod
@@ -200,7 +203,7 @@ async def _in(thread: Executor, work: Callable[[], T]) -> T:
         raise
 
 
-def _writable(path: Path) -> sqlite3.Connection:
+def _writable(path: Path, token: int = 0) -> sqlite3.Connection:
     connection = _connected(path, "rw")
     try:
         connection.execute("pragma journal_mode = wal")
@@ -213,7 +216,7 @@ def _writable(path: Path) -> sqlite3.Connection:
         if version < VERSION:
             chain.begin(connection)
             connection.execute(f"pragma user_version = {VERSION}")
-        connection.execute("update head set token = token + 1")
+        connection.execute("update head set token = max(token + 1, ?)", (token,))
         connection.execute("commit")
     except BaseException:
         connection.close()

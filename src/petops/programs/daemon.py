@@ -1,30 +1,40 @@
-"""The headless engine: journal, alarms in, socket and API out, until it is told to end."""
+"""The headless engine: journal, alarms in, socket and API out, until it is told to end.
+
+`working` is what the leading replica alone does: polls, groups, journals, acts, and speaks to
+people. Whatever else only one replica may do is begun there, and ends with its leadership.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from petops import __version__
 from petops.app import Running, running_engine
 from petops.config import Settings
-from petops.daemon.server import Tokens, hashed, serve_http, serve_socket, server
+from petops.daemon.doors import Doors
 from petops.domain.alarm import Alarm
 from petops.domain.policy import Identity
 from petops.domain.requests import ReportAlarm
-from petops.errors import UsageError
+from petops.domain.subject import ClusterName
+from petops.errors import PetopsError
+from petops.journal.postgres import PostgresJournal
 from petops.journal.sqlite import SqliteJournal
 from petops.metrics_access import with_secrets
+from petops.ports import Journal
+from petops.programs import surfaces
 from petops.programs.mirroring import slack_beside
-from petops.sources.alarm_events import parse_document
 from petops.sources.sqs_alarms import SqsAlarms
 
-API_USER = "api"
 INTAKE = Identity(user="intake", channel="queue")
+_DRAIN_SECONDS: Final = 10.0
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,49 +48,102 @@ class Served:
     receives: str
 
 
+@dataclass(slots=True, kw_only=True)
+class Beside:
+    """What runs beside the engine, as gauges."""
+
+    leads: bool = True
+    source: SqsAlarms | None = None
+    doors: Doors = field(default_factory=Doors)
+    began: float = field(default_factory=time.monotonic)
+
+    def __call__(self) -> Mapping[str, tuple[str, float]]:
+        """Return what shows now."""
+        found = {
+            "leading": ("Whether this replica leads.", float(self.leads)),
+            "uptime_seconds": ("Since when it runs.", time.monotonic() - self.began),
+        }
+        if self.source is not None:
+            polled = self.source.last_poll_at or self.began
+            found |= {
+                "queue_lag_seconds": (
+                    "Age of the latest message when it was journaled.",
+                    self.source.lag_seconds,
+                ),
+                "queue_poll_age_seconds": (
+                    "Since when the queue was not polled.",
+                    time.monotonic() - polled,
+                ),
+                "queue_dead_lettered": (
+                    "Messages that were put aside since the start.",
+                    float(self.source.dead_lettered),
+                ),
+            }
+        return found
+
+
 @asynccontextmanager
-async def serving(
-    settings: Settings, say: Callable[[str], None], *, http: bool = True
-) -> AsyncIterator[Served]:
+async def serving(settings: Settings, say: Say, *, http: bool = True) -> AsyncIterator[Served]:
     """Hold the journal and serve, for as long as the block lasts."""
     settings = await with_secrets(settings, say)
+    beside = Beside()
     async with AsyncExitStack() as stack:
-        journal = await stack.enter_async_context(SqliteJournal.open(settings.journal_path))
+        journal = await stack.enter_async_context(opened_journal(settings))
         running = await stack.enter_async_context(running_engine(settings, journal))
-
-        def parsed(body: bytes) -> Sequence[Alarm]:
-            return parse_document(body, running.mapping)
-
-        parsers = {"eventbridge": parsed, "alertmanager": parsed}
-        about = about_engine(settings, running)
-        beside = server(running.engine, running.myself, parsers, about=about)
-        socket = await stack.enter_async_context(serve_socket(beside, settings.socket_path))
-        doors = await stack.enter_async_context(slack_beside(settings, running, say))
-        url, token_file = "", None
-        if http:
-            token, token_file = _token(settings)
-            tokens = Tokens({hashed(token): API_USER})
-            api = server(running.engine, tokens, parsers, about=about, more=doors)
-            url = await stack.enter_async_context(
-                serve_http(api, settings.daemon.host, settings.daemon.port)
-            )
-        receives = await _receiving(settings, running, stack, say)
+        stack.push_async_callback(_drained, running)
+        served = await surfaces.opened(
+            stack,
+            settings,
+            running.engine,
+            mapping=running.mapping,
+            myself=running.myself,
+            calls=running.calls,
+            about=about_engine(settings, running.cluster.name),
+            beside=beside,
+            doors=beside.doors,
+            http=http,
+        )
+        receives = await working(settings, running, stack, say, beside)
         yield Served(
-            running=running, socket=socket, url=url, token_file=token_file, receives=receives
+            running=running,
+            socket=served.socket,
+            url=served.url,
+            token_file=served.token_file,
+            receives=receives,
         )
 
 
-def about_engine(settings: Settings, running: Running) -> Mapping[str, str]:
+def about_engine(settings: Settings, cluster: ClusterName) -> Mapping[str, str]:
     """Return which engine this is: what tells production from the rest."""
     return {
-        "cluster": str(running.cluster.name),
+        "cluster": str(cluster),
         "environment": settings.cluster.environment,
         "version": __version__,
     }
 
 
+@asynccontextmanager
+async def opened_journal(settings: Settings, *, token: int = 0) -> AsyncIterator[Journal]:
+    """Open the journal that is set, for writing; `token` is that of a Lease."""
+    if settings.journal.url:
+        async with PostgresJournal.open(settings.journal.url, token=token) as shared:
+            yield shared
+    else:
+        async with SqliteJournal.open(settings.journal_path, token=token) as own:
+            yield own
+
+
+async def working(
+    settings: Settings, running: Running, stack: AsyncExitStack, say: Say, beside: Beside
+) -> str:
+    """Begin what the leading replica alone does; return where alarms come from."""
+    beside.doors.open = await stack.enter_async_context(slack_beside(settings, running, say))
+    stack.callback(beside.doors.close)
+    return await _receiving(settings, running, stack, say, beside)
+
+
 async def _receiving(
-    settings: Settings, running: Running, stack: AsyncExitStack, say: Callable[[str], None]
+    settings: Settings, running: Running, stack: AsyncExitStack, say: Say, beside: Beside
 ) -> str:
     """Poll the queue for alarms in a task of its own, where one is set."""
     queue = settings.alarms.sqs_queue_url
@@ -97,6 +160,7 @@ async def _receiving(
     await stack.enter_async_context(source)
     polling = asyncio.create_task(source.run(submit, running.mapping, say))
     stack.push_async_callback(_ended, polling)
+    beside.source = source
     return queue
 
 
@@ -105,28 +169,24 @@ async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
 
 
-def _token(settings: Settings) -> tuple[str, Path | None]:
-    """Return the API's bearer token.
-
-    One that is made here stands in a file that only we can read.
-    """
-    if settings.daemon.token:
-        return settings.daemon.token, None
-    if settings.daemon.host not in {"127.0.0.1", "::1", "localhost"}:
-        raise UsageError(
-            f"off loopback ({settings.daemon.host}) the API needs a token", hint="set PETOPS_TOKEN"
-        )
-    token, file = secrets.token_urlsafe(32), settings.journal_path.with_suffix(".token")
-    file.unlink(missing_ok=True)
-    file.touch(mode=0o600)
-    file.write_text(token, encoding="ascii")
-    return token, file
+async def _drained(running: Running) -> None:
+    """Let a change that is being made come to its end, for as long as that is short."""
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            await running.engine.settled()
+    except (TimeoutError, PetopsError):
+        return
 
 
-async def run(settings: Settings, say: Callable[[str], None]) -> None:
+async def run(settings: Settings, say: Say) -> None:
     """Serve until cancelled; say where."""
+    if settings.daemon.lease:
+        from petops.programs.replicas import run_replica  # noqa: PLC0415 (in a cluster only)
+
+        await run_replica(settings, say)
+        return
     async with serving(settings, say) as served:
-        say(f"engine at work on {settings.journal_path}")
+        say(f"engine at work on {settings.journal_place}")
         say(f"cluster   {served.running.cluster.name}")
         say(f"socket    {served.socket}")
         say(f"API       {served.url}")

@@ -44,6 +44,7 @@ class Delivery:
     receipt: str
     message_id: str
     receive_count: int
+    sent_at: float = 0.0
 
 
 class SqsAlarms:
@@ -68,6 +69,7 @@ class SqsAlarms:
         self._client = client
         self._pause = pause
         self.last_poll_at = 0.0
+        self.lag_seconds = 0.0
         self._failed: PetopsError | None = None
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="petops-sqs")
@@ -84,7 +86,7 @@ class SqsAlarms:
             "receive_message",
             MaxNumberOfMessages=_AT_ONCE,
             WaitTimeSeconds=_POLL_SECONDS,
-            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
         )
         return [
             Delivery(
@@ -92,6 +94,7 @@ class SqsAlarms:
                 receipt=one["ReceiptHandle"],
                 message_id=one["MessageId"],
                 receive_count=int(one.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+                sent_at=int(one.get("Attributes", {}).get("SentTimestamp", 0)) / 1000,
             )
             for one in answer.get("Messages", ())
         ]
@@ -192,6 +195,8 @@ class SqsAlarms:
             return
         for alarm in alarms:
             await submit(alarm)
+        if delivery.sent_at:
+            self.lag_seconds = max(0.0, time.time() - delivery.sent_at)
         await self.done(delivery)
 
     async def _put_aside(self, delivery: Delivery, why: str, say: Say) -> None:

@@ -82,6 +82,7 @@ def request_from_json(body: bytes) -> AnyRequest:
         request = cast("AnyRequest", loaded(AnyRequest, body))
     except ValidationError as exc:
         raise UsageError(f"this is no request: {_sentence(exc)}") from exc
+    _known_only(request, body)
     for one in fields(request):
         value = getattr(request, one.name)
         if isinstance(value, str) and value != one.default:
@@ -202,6 +203,15 @@ def _sentence(exc: ValidationError) -> str:
         case _:
             told = str(first["msg"])
     return f"{place}: {told}"[:MAX_NAME] if place else told[:MAX_NAME]
+
+
+def _known_only(request: AnyRequest, body: bytes) -> None:
+    """Refuse what no request has: who writes `by`, say, would think that it counted."""
+    known = {"kind", *(one.name for one in fields(request))}
+    unknown = [key for key in _object(body) or () if key not in known]
+    if unknown:
+        told = f"{unknown[0][:80]!r} is no field of {kind_of(type(request))}"
+        raise UsageError(f"this is no request: {told}")
 
 
 def _bounded(name: str, value: str) -> None:

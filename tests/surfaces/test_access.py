@@ -1,0 +1,307 @@
+"""Who may do what over the API: tokens of every kind, roles, limits, and bodies of any kind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, get_args
+
+import httpx2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from petops import wire
+from petops.daemon import openapi
+from petops.daemon.identity import AnyOf, Caller, Reviewed, Tokens, hashed
+from petops.daemon.limits import Limits
+from petops.daemon.server import serve_http, server
+from petops.domain.access import AccessRule, AccessToken, Role, role_for
+from petops.domain.alarm_mapping import AlarmMapping
+from petops.domain.policy import Identity
+from petops.domain.requests import Acknowledge, AnyRequest, ApproveRemedy, ReportAlarm
+from petops.errors import SourceError
+from petops.programs.surfaces import webhook
+from tests.surfaces.small_engine import SmallEngine, alarm
+
+JSON = {"Content-Type": "application/json"}
+TOKENS = {
+    Role.VIEWER: "t-viewer",
+    Role.RESPONDER: "t-responder",
+    Role.APPROVER: "t-approver",
+}
+FURTHER = [
+    AccessToken(sha256=hashed(token), user=f"the-{role}", roles=(role,))
+    for role, token in TOKENS.items()
+]
+ACK = wire.request_to_json(Acknowledge(id="a", incident="INC-0001"))
+APPROVE = wire.request_to_json(ApproveRemedy(id="b", incident="INC-0001", digest="sha256:1"))
+EVENT: dict[str, Any] = {
+    "id": "1",
+    "source": "aws.cloudwatch",
+    "detail-type": "CloudWatch Alarm State Change",
+    "time": "2026-11-23T06:00:00Z",
+    "detail": {"alarmName": "x", "state": {"value": "ALARM"}, "configuration": {}},
+}
+
+
+def parse(body: bytes) -> Any:
+    return webhook(body, AlarmMapping())
+
+
+class Reviews:
+    """Kubernetes' word on tokens, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.known = {"a.b.c": Identity(user="ana", channel="kubernetes", groups=("sre",))}
+        self.fails = False
+
+    async def __call__(self, token: str) -> Identity | None:
+        self.asked += 1
+        if self.fails:
+            raise SourceError("Kubernetes does not answer")
+        return self.known.get(token)
+
+
+@pytest.fixture
+def reviews() -> Reviews:
+    return Reviews()
+
+
+@pytest.fixture
+async def base(reviews: Reviews) -> AsyncIterator[str]:
+    engine = SmallEngine()
+    await engine.submit(ReportAlarm(id="r", alarm=alarm()), Identity(user="x", channel="x"))
+    rules = (AccessRule(roles=(Role.RESPONDER,), groups=("sre",)),)
+    who = AnyOf(Tokens({}, FURTHER), Reviewed(reviews, rules))
+    limits = Limits(requests_a_minute=60_000, streams_each=2)
+    app = server(engine, who, {"eventbridge": parse}, limits=limits)
+    async with serve_http(app, "127.0.0.1", 0) as url:
+        yield url
+
+
+async def ask(base: str, token: str, path: str, body: bytes | None = None) -> httpx2.Response:
+    head = {"Authorization": f"Bearer {token}", **JSON}
+    async with httpx2.AsyncClient(base_url=base, trust_env=False) as client:
+        return await client.request(
+            "GET" if body is None else "POST", path, content=body, headers=head
+        )
+
+
+@pytest.mark.parametrize(
+    ("role", "statuses"),
+    [
+        (Role.VIEWER, (200, 403, 403, 403)),
+        (Role.RESPONDER, (200, 202, 202, 403)),
+        (Role.APPROVER, (200, 202, 202, 409)),
+    ],
+)
+async def test_each_role_has_what_the_one_before_has(
+    base: str, role: Role, statuses: tuple[int, ...]
+) -> None:
+    token = TOKENS[role]
+    answers = [
+        await ask(base, token, "/api/v1/incidents"),
+        await ask(base, token, "/api/v1/alarms/eventbridge", json.dumps(EVENT).encode()),
+        await ask(base, token, "/api/v1/requests", ACK),
+        await ask(base, token, "/api/v1/requests", APPROVE),
+    ]
+    assert tuple(one.status_code for one in answers) == statuses
+    for one in answers:
+        if one.status_code == 403:
+            assert "has no role" in one.json()["error"]
+
+
+async def test_a_token_of_kubernetes_has_its_groups_roles_and_is_asked_about_once(
+    base: str, reviews: Reviews
+) -> None:
+    answer = await ask(base, "a.b.c", "/api/v1/requests", ACK)
+    assert answer.status_code == 202
+    by = answer.json()["event"]["by"]
+    assert by == {"user": "ana", "channel": "kubernetes", "groups": ["sre"]}
+    assert (await ask(base, "a.b.c", "/api/v1/requests", APPROVE)).status_code == 403
+    assert reviews.asked == 1
+
+
+async def test_forged_and_foreign_tokens_get_nowhere(base: str, reviews: Reviews) -> None:
+    for token in ("x.y.z", "nothing", "a.b", "a.b.c.d", "é"):
+        head = {b"Authorization": f"Bearer {token}".encode()}
+        async with httpx2.AsyncClient(base_url=base, trust_env=False) as client:
+            for path in ("/api/v1/board", "/api/v1/doctor", "/api/v1/openapi.json"):
+                answer = await client.get(path, headers=head)
+                assert answer.status_code == 401
+    assert reviews.asked == 1
+
+
+async def test_somebody_without_a_role_may_nothing(base: str, reviews: Reviews) -> None:
+    reviews.known["d.e.f"] = Identity(user="eve", channel="kubernetes", groups=("guests",))
+    answer = await ask(base, "d.e.f", "/api/v1/incidents")
+    assert (answer.status_code, answer.json()["error"]) == (403, "eve has no role here")
+
+
+async def test_kubernetes_being_away_is_said_and_lets_nobody_in(
+    base: str, reviews: Reviews
+) -> None:
+    reviews.fails = True
+    answer = await ask(base, "a.b.c", "/api/v1/incidents")
+    assert answer.status_code == 503
+    assert (await ask(base, TOKENS[Role.VIEWER], "/api/v1/incidents")).status_code == 200
+
+
+async def test_what_was_said_of_a_token_is_bounded_in_time_and_number(reviews: Reviews) -> None:
+    rules = (AccessRule(roles=(Role.VIEWER,), users=("*",)),)
+    who = Reviewed(reviews, rules, known_seconds=0.01, at_most=2)
+    assert isinstance(await who("Bearer a.b.c"), Caller)
+    await asyncio.sleep(0.02)
+    reviews.known.clear()  # it has expired there
+    assert await who("Bearer a.b.c") is None
+    for number in range(10):
+        await who(f"Bearer {number}.x.y")
+    assert len(who._said) == 2
+
+
+async def test_a_client_that_asks_too_much_is_told_to_wait() -> None:
+    at = [0.0]
+    limits = Limits(requests_a_minute=60, now=lambda: at[0])
+    assert [limits.wait("ana") for _ in range(60)] == [0.0] * 60
+    assert limits.wait("ana") == pytest.approx(1.0)
+    assert limits.wait("bob") == 0.0
+    at[0] = 1.1
+    assert limits.wait("ana") == 0.0
+
+
+async def test_streams_of_one_client_are_counted_and_let_go(base: str) -> None:
+    head = {"Authorization": f"Bearer {TOKENS[Role.VIEWER]}"}
+    async with httpx2.AsyncClient(base_url=base, headers=head, trust_env=False) as client:
+        async with (
+            client.stream("GET", "/api/v1/entries") as one,
+            client.stream("GET", "/api/v1/entries") as two,
+        ):
+            assert (one.status_code, two.status_code) == (200, 200)
+            third = await client.get("/api/v1/entries")
+            assert third.status_code == 429
+            assert third.headers["retry-after"]
+        async with asyncio.timeout(5):
+            while True:
+                async with client.stream("GET", "/api/v1/entries") as again:
+                    if again.status_code == 200:
+                        break
+                await asyncio.sleep(0.02)
+
+
+def test_every_request_needs_a_role_and_is_described() -> None:
+    described = openapi.document()["components"]["schemas"]
+    for kind in get_args(AnyRequest):
+        sample = object.__new__(kind)
+        assert role_for(sample) in {Role.RESPONDER, Role.APPROVER}
+    names = {one["$ref"].rpartition("/")[2] for one in described["Request"]["oneOf"]}
+    assert {"ApproveRemedy", "SplitOff", "ReportAlarm"} <= names
+    assert described["Snooze"]["properties"]["until"] == {"type": "string", "format": "date-time"}
+
+
+PLAIN: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "database": None,
+}
+
+
+def drawn(  # noqa: C901, PLR0911, PLR0912 (one flat table of cases)
+    schema: dict[str, Any], schemas: dict[str, Any]
+) -> st.SearchStrategy[Any]:
+    """Whatever fits a schema of the document."""
+    if "$ref" in schema:
+        return drawn(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if "const" in schema:
+        return st.just(schema["const"])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    for key in ("oneOf", "anyOf"):
+        if key in schema:
+            return st.one_of([drawn(one, schemas) for one in schema[key]])
+    match schema.get("type"):
+        case "object":
+            needed = set(schema.get("required", ()))
+            parts = {key: drawn(one, schemas) for key, one in schema.get("properties", {}).items()}
+            return st.fixed_dictionaries(
+                {key: one for key, one in parts.items() if key in needed},
+                optional={key: one for key, one in parts.items() if key not in needed},
+            )
+        case "array" if "items" in schema:
+            return st.lists(drawn(schema["items"], schemas), max_size=3)
+        case "array":
+            return st.tuples(*[drawn(one, schemas) for one in schema["prefixItems"]]).map(list)
+        case "string" if schema.get("format") == "date-time":
+            return st.datetimes().map(lambda at: at.isoformat() + "Z")
+        case "string":
+            return st.text(min_size=schema.get("minLength", 0), max_size=30)
+        case "integer":
+            return st.integers()
+        case "number":
+            return st.floats(allow_nan=False, allow_infinity=False)
+        case "boolean":
+            return st.booleans()
+        case "null":
+            return st.none()
+        case _:
+            return st.none()
+
+
+SCHEMAS = openapi.document()["components"]["schemas"]
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=10) | st.sampled_from(list(EVENT)), inner, max_size=5)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=100, **PLAIN)
+@given(body=drawn(SCHEMAS["Request"], SCHEMAS) | JUNK)
+def test_no_request_of_any_kind_is_a_mistake_of_ours(body: Any) -> None:
+    """What the document allows and what it does not: an entry, or one sentence, never a 500."""
+    answers = _answered("/api/v1/requests", [json.dumps(body).encode()])
+    _judged(answers)
+
+
+WEBHOOKS = JUNK | st.builds(lambda part: {**EVENT, "detail": part}, JUNK)
+
+
+@settings(max_examples=20, **PLAIN)
+@given(bodies=st.lists(WEBHOOKS, min_size=5, max_size=20))
+def test_no_webhook_of_any_kind_is_a_mistake_of_ours(bodies: list[Any]) -> None:
+    sent = [json.dumps(one, allow_nan=True).encode() for one in bodies]
+    _judged(_answered("/api/v1/alarms/eventbridge", sent))
+
+
+@pytest.mark.soak
+@settings(max_examples=1000, **PLAIN)
+@given(bodies=st.lists(WEBHOOKS, min_size=10, max_size=10))
+def test_ten_thousand_webhooks_are_no_mistake_of_ours(bodies: list[Any]) -> None:
+    sent = [json.dumps(one, allow_nan=True).encode() for one in bodies]
+    _judged(_answered("/api/v1/alarms/eventbridge", sent))
+
+
+def _judged(answers: list[httpx2.Response]) -> None:
+    for answer in answers:
+        assert answer.status_code in {202, 409, 400}, answer.text
+        if answer.status_code == 400:
+            assert "\n" not in answer.json()["error"]
+
+
+def _answered(path: str, bodies: list[bytes]) -> list[httpx2.Response]:
+    async def asked() -> list[httpx2.Response]:
+        engine = SmallEngine()
+        await engine.submit(ReportAlarm(id="r", alarm=alarm()), Identity(user="x", channel="x"))
+        app = server(engine, Tokens({hashed("t"): "ana"}), {"eventbridge": parse})
+        transport = httpx2.ASGITransport(app)
+        head = {"Authorization": "Bearer t", **JSON}
+        async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:
+            return [await client.post(path, content=one, headers=head) for one in bodies]
+
+    with asyncio.Runner() as runner:
+        return runner.run(asked())
