@@ -36,7 +36,7 @@ def counter(pod: str, *values: float, container: str = "app") -> Series:
 def test_only_the_workloads_own_pods_count_and_those_that_came_later_too() -> None:
     scope, own = scope_of(incident())
     assert scope is not None
-    assert scope.prefixes == ("petadoptionshistory-py-leak",)
+    assert scope.deployments == ("petadoptionshistory-py-leak",)
     assert own.fullmatch("petadoptionshistory-py-leak-7bd4f9c8d-x2x4k")
     assert not own.fullmatch("petadoptionshistory-py-leak-two-7bd4f9c8d-x2x4k")
     assert not own.fullmatch("petadoptionshistory-py-7bd4f9c8d-x2x4k")

@@ -84,12 +84,14 @@ class PodScope:
 
     Those named, and all whose name begins with a prefix and a dash.
 
-    Prefixes are names of ReplicaSets, so that pods which are gone are found as well.
+    Prefixes are names of ReplicaSets, so that pods which are gone are found as well; `deployments`
+    stand for all their ReplicaSets, those still to come too.
     """
 
     namespace: str
     pods: tuple[str, ...]
     prefixes: tuple[str, ...] = ()
+    deployments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

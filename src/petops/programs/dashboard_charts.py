@@ -108,7 +108,13 @@ def scope_of(incident: Incident) -> tuple[PodScope | None, re.Pattern[str]]:
     subject = (cause.target if cause else None) or incident.alarm.subject
     affected: AffectedPods | None = latest(incident, AffectedPods)
     if subject is not None and subject.kind in _NAMES_OF_PODS:
-        scope = PodScope(namespace=subject.namespace, pods=(), prefixes=(subject.name,))
+        is_deployment = subject.kind is Kind.DEPLOYMENT
+        scope = PodScope(
+            namespace=subject.namespace,
+            pods=(),
+            prefixes=() if is_deployment else (subject.name,),
+            deployments=(subject.name,) if is_deployment else (),
+        )
         return scope, re.compile(re.escape(subject.name) + _NAMES_OF_PODS[subject.kind])
     names = _names(subject, affected)
     if not names:

@@ -107,16 +107,19 @@ class PrometheusMcp:
 
 def range_query(selector: Selector, scope: PodScope, window: Window) -> str:
     """Return the PromQL for the raw samples of the window."""
-    if not scope.pods and not scope.prefixes:
+    if not (scope.pods or scope.prefixes or scope.deployments):
         raise SourceError("there is no pod to read metrics of")
-    names = (scope.namespace, *scope.pods, *scope.prefixes)
+    names = (scope.namespace, *scope.pods, *scope.prefixes, *scope.deployments)
     for name in names:
         if not _NAME.fullmatch(name):
             raise SourceError(f"{name[:80]!r} is not a name that Kubernetes admits")
     # A dot is all that such a name can hold of a pattern; in brackets it needs no escaping twice.
-    exact = (*scope.pods, *(f"{prefix}-" for prefix in scope.prefixes))
-    plain = (name.replace(".", "[.]") for name in exact)
-    pods = "|".join(f"{one}[a-z0-9]+" if one.endswith("-") else one for one in plain)
+    plain = [
+        *scope.pods,
+        *(f"{one}-[a-z0-9]+" for one in scope.prefixes),
+        *(f"{one}-[a-z0-9]+-[a-z0-9]+" for one in scope.deployments),
+    ]
+    pods = "|".join(one.replace(".", "[.]") for one in plain)
     seconds = max(1, math.ceil(window.seconds))
     return f"{selector.template.format(namespace=scope.namespace, pods=pods)}[{seconds}s]"
 

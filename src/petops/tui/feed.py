@@ -82,6 +82,7 @@ class Feed:
         self.environment = ""
         self.cluster = ""
         self.health: tuple[Health, ...] = ()
+        self.health_unknown = ""
         self._looked_at: datetime | None = None
 
     @property
@@ -104,14 +105,10 @@ class Feed:
             return
         self._looked_at = now
         try:
-            checks = await doctor()
-        except PetopsError as exc:
-            said = Health(
-                name="integrations", verdict="unknown", says=exc.message, hint=exc.hint or ""
-            )
-            self.health = (said,)
-        else:
-            self.health = tuple(_health(one) for one in checks)
+            self.health = tuple(_health(one) for one in await doctor())
+            self.health_unknown = ""
+        except PetopsError as exc:  # an engine of an earlier version has nothing to say
+            self.health, self.health_unknown = (), exc.message
         self._changed(self)
 
     async def _learn(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from petops.domain.alarm import Category
 from petops.domain.incident import Incident
 from petops.tui import offer
 from petops.tui.desk import Desk
@@ -15,6 +16,7 @@ from petops.tui.widgets.rail import rail
 from petops.tui.wording import confidence, state_words
 
 _LIVES = 2
+_OF_MEMORY = frozenset({Category.MEMORY, Category.RESTARTS})
 _CHART_WIDTH = 120
 _CHART_HEIGHT = 8
 
@@ -35,7 +37,7 @@ def peek(incident: Incident, desk: Desk, size: tuple[int, int], paint: Palette) 
         lines.append(offer.head(one, number, width, paint))
     lines += offer.progress(incident, now, times, width, paint)[-3:]
     memory = memory_of(incident)
-    if memory is not None:
+    if memory is not None and incident.assessment.category in _OF_MEMORY:
         lines += _drawn(memory, desk, (min(width, _CHART_WIDTH), height - len(lines) - 1), paint)
     return Text("\n").join(lines)
 

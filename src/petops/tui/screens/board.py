@@ -110,7 +110,7 @@ class BoardScreen(Deciding):
     def _make_room(self, rows: int) -> None:
         """Give what the rows leave to the incident below them, where that is enough for it."""
         left = self.size.height - 5 - rows
-        self._is_roomy = self.size.height >= PEEK_FROM or left >= PEEK_LEAST
+        self._is_roomy = rows > 0 and (self.size.height >= PEEK_FROM or left >= PEEK_LEAST)
         self.set_class(self._is_roomy, "-roomy")
         least = PEEK_LINES[0] if self.size.height >= PEEK_FROM else PEEK_LEAST
         lines = max(least, min(PEEK_LINES[1], left))

@@ -181,11 +181,13 @@ class IncidentScreen(Deciding):
             self.query_one(f"#{here}", RowList).border_title = "  ".join(parts)
 
     def _show_charts(self, incident: Incident) -> None:
+        """Draw what was read, the journal's own memory in its place: that knows of lifetimes."""
         memory = memory_of(incident)
-        read = [one for one in self._read if memory is None or one.title != memory.title]
+        plots = [memory if memory and one.title == memory.title else one for one in self._read]
+        if memory and memory not in plots:
+            plots.insert(0, memory)
         charts = self.query_one(Charts)
-        charts.plots = (*((memory,) if memory else ()), *read)
-        charts.note = self._note
+        charts.plots, charts.note = tuple(plots), self._note
 
     def _title(self, incident: Incident, paint: Palette) -> Text:
         wording = PHASES[incident.phase]

@@ -89,7 +89,8 @@ class SourcesScreen(DeskScreen):
             rows.append(Heading(f"h-{feed.name}", name))
             rows += [HealthRow(f"{feed.name}-{one.name}", one) for one in feed.health]
             if not feed.health and not self._is_checking:
-                note = "This engine does not say how its integrations fare."
+                why = f": {feed.health_unknown}" if feed.health_unknown else ""
+                note = f"This engine does not say how its integrations fare{why}."
                 rows.append(Paragraph(f"none-{feed.name}", note, "dim"))
         rows.append(Heading("h-seen", "as incidents saw them"))
         seen = [HealthRow(f"seen-{one.name}", one) for one in self._seen()]
