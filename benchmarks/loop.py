@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from petops.app import SystemClock
+from petops.config.environment import settings_from, use_environment
 from petops.domain.change import Advice
 from petops.domain.incident import Incident
 from petops.domain.phases import AT_REST, Phase
@@ -30,7 +31,6 @@ from petops.domain.stages import stages
 from petops.engine.embedded import Embedded
 from petops.lab.running import Lab
 from petops.lab.world import World
-from petops.metrics_access import settings_from, use_environment
 from petops.programs import chaos
 from petops.programs.daemon import serving
 from petops.scenarios import BEHAVIOURS, CATALOGUE

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from petops.app import SystemClock
+from petops.config.environment import settings_from, use_environment
 from petops.domain.change import Proposal, Risk
 from petops.domain.incident import Incident
 from petops.domain.phases import AT_REST, Phase
@@ -29,7 +30,6 @@ from petops.domain.stages import stages
 from petops.engine.embedded import Embedded
 from petops.lab.running import Lab
 from petops.lab.world import World
-from petops.metrics_access import settings_from, use_environment
 from petops.ports import KubernetesCalls
 from petops.programs import chaos
 from petops.programs.daemon import serving

@@ -9,12 +9,10 @@ import os
 import shlex
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 from mcp.client.stdio import StdioServerParameters
 
-from petops.config import Loaded, Settings, load, read_secrets
-from petops.config.network import trusted
+from petops.config import Settings, read_secrets
 from petops.errors import UsageError
 from petops.mcp_server.answers import Limits
 from petops.mcp_server.client import PrometheusAccess, PrometheusHttp, header_lines
@@ -25,23 +23,12 @@ from petops.sources.mcp_caller import McpCaller, McpUrl, Target
 from petops.sources.secrets_manager import is_reference, secret
 
 
-def settings_from(config: Path | None) -> Loaded:
-    """Read the settings from file and environment: the only reading of either."""
-    use_environment(trusted(os.environ))
-    return load(config, os.environ)
-
-
 async def with_secrets(settings: Settings, say: Callable[[str], None]) -> Settings:
     """Return the settings with each secret that they only name, read from where it is kept.
 
     What cannot be had is said and left empty: Slack's token must not keep the engine from work.
     """
     return await read_secrets(settings, secret, is_reference, say)
-
-
-def use_environment(variables: Mapping[str, str]) -> None:
-    """Take on another's environment, as `eval "$(petops lab env)"` would: vendors read it too."""
-    os.environ.update(variables)
 
 
 def limits(settings: Settings) -> Limits:

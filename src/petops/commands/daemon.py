@@ -17,7 +17,7 @@ def daemon(
     """Run the engine without a screen: alarms in, incidents out, until it is told to end."""
     from dataclasses import replace
 
-    from petops.metrics_access import settings_from
+    from petops.config.environment import settings_from
     from petops.programs.daemon import run
     from petops.programs.ending import until_told
     from petops.programs.printing import note

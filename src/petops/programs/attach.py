@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from petops.config import Loaded, Settings, state_folder
+from petops.config.environment import settings_from, use_environment
 from petops.errors import PetopsError
 from petops.lab.lab_state import running_lab
-from petops.metrics_access import settings_from, use_environment
 from petops.ports import EngineHandle
 from petops.remote import connected, socket_is_alive
 

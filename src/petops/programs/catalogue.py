@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from petops import knowledge
+from petops.config.environment import settings_from
 from petops.domain.runbook import Runbook
 from petops.errors import UsageError
 from petops.knowledge import Knowledge
-from petops.metrics_access import settings_from
 from petops.playbooks import MODES
 from petops.remedies import REMEDIES
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from petops.config import Loaded, load, shown, state_folder
+from petops.config.environment import settings_from, use_environment
 from petops.errors import PetopsError, UsageError
 from petops.programs.engine_at import EngineAt
 from petops.remote import connected, socket_is_alive
@@ -159,7 +160,7 @@ def _named(text: str, token: str, variables: Mapping[str, str]) -> _Found:
 @asynccontextmanager
 async def _local(wish: Wish) -> AsyncIterator[_Found]:
     """Follow the engine that holds the local journal; start it where none runs."""
-    from petops.programs.attach import lab_folder, settings_here  # noqa: PLC0415 - 0.9 s
+    from petops.programs.attach import lab_folder, settings_here  # noqa: PLC0415
 
     loaded = settings_here(wish.config)
     settings = loaded.settings
@@ -173,7 +174,6 @@ async def _local(wish: Wish) -> AsyncIterator[_Found]:
 async def _on_lab(wish: Wish) -> AsyncIterator[_Found]:
     """Follow the lab's engine; a lab that is started here ends with the dashboard."""
     from petops.lab.lab_state import end, running_lab  # noqa: PLC0415
-    from petops.metrics_access import settings_from, use_environment  # noqa: PLC0415 - 0.9 s
     from petops.programs.attach import lab_folder  # noqa: PLC0415
     from petops.programs.labs import detached  # noqa: PLC0415
 

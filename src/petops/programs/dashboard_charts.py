@@ -43,11 +43,13 @@ _NAMES_OF_PODS: Final[Mapping[Kind, str]] = {
     Kind.DAEMON_SET: r"-[a-z0-9]{5}",
     Kind.JOB: r"-[a-z0-9]{5}",
 }
-_FIRST: Final[Mapping[Category, str]] = {
-    Category.MEMORY: "memory",
-    Category.CPU: "throttled",
-    Category.LATENCY: "latency",
+_ORDER: Final[Mapping[Category, tuple[str, ...]]] = {
+    Category.MEMORY: ("memory", "requests", "cpu"),
+    Category.RESTARTS: ("memory", "cpu", "requests"),
+    Category.CPU: ("throttled", "cpu", "latency"),
+    Category.LATENCY: ("latency", "requests", "cpu"),
 }
+_USUAL: Final = ("memory", "cpu", "throttled", "latency", "requests")
 
 _Read = Mapping[Signal, Sequence[Series]]
 _Pods = Mapping[str, Sequence[Sample]]
@@ -158,8 +160,8 @@ def plots(incident: Incident, read: _Read) -> tuple[Plot, ...]:
         _plot("requests", "req/s", rate[Signal.REQUESTS_TOTAL]),
     )
     held = [marked(one, incident) for one in made if one.curves]
-    first = _FIRST.get(incident.assessment.category, "")
-    return tuple(sorted(held, key=lambda one: one.title != first))
+    order = tuple(dict.fromkeys((*_ORDER.get(incident.assessment.category, ()), *_USUAL)))
+    return tuple(sorted(held, key=lambda one: order.index(one.title)))
 
 
 def _plot(title: str, unit: str, curves: _Pods, limit: float | None = None) -> Plot:

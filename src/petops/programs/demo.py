@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from petops.app import Running, SystemClock
+from petops.config.environment import settings_from, use_environment
 from petops.domain.change import Advice, Proposal
 from petops.domain.events import ApprovalRefused, Entry
 from petops.domain.evidence import PodScope, Signal, Window
@@ -22,7 +23,6 @@ from petops.engine.embedded import Embedded
 from petops.errors import PetopsError, SourceError
 from petops.lab.running import Lab
 from petops.lab.world import World
-from petops.metrics_access import settings_from, use_environment
 from petops.programs import chaos
 from petops.programs.daemon import serving
 from petops.programs.following import until
