@@ -56,7 +56,9 @@ def test_a_cpu_limit_that_was_raised_is_seen_by_kubectl(bare_terminal: Terminal)
         (pod,) = (one for one in pods if one["status"]["phase"] == "Running")
         assert pod["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "400m"
         assert "f:cpu" in ours(pod)
-        assert pod["metadata"]["annotations"]["petops.dev/act"] == change["act"]
+        owner = shown(terminal, "deployment", found["diagnosis"]["subject"]["name"])
+        assert owner["metadata"]["annotations"]["petops.dev/act"] == change["act"]
+        assert "f:petops.dev/act" in ours(owner)
     finally:
         daemon.end(signal.SIGTERM)
 

@@ -66,7 +66,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         seen = f"MemoryPressure on {node}"
         ledger.supports(node_conditions, 0.55, statement, seen=seen, refuted_if=refuted_if)
     else:
-        seen = f"{node} evicted for memory just now; its MemoryPressure is over"
+        seen = f"{node} evicted for memory just now; MemoryPressure is not set there"
         ledger.supports(node_conditions, 0.35, statement, seen=seen, refuted_if=refuted_if)
     _pods_row(ledger)
     evicted = recent_evictions(known, {MEMORY}, now)

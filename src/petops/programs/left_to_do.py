@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from petops.domain import events as ev
@@ -45,7 +46,10 @@ def _open(incident: Incident) -> Iterator[str]:
                 when = f"; next kill expected at {ahead.next_kill_at:%Y-%m-%d %H:%M:%S}Z"
             yield f"Remove the cause: it goes on, the change only took the symptom away{when}"
         case ev.RemedyFailed() | ev.ActFailed():
-            yield "Find another remedy: the one that was tried did not do it"
+            yield (
+                "Find another remedy: the one that was tried did not do it\n"
+                f"petops investigate {shlex.quote(incident.alarm.name)}  # begins a new round"
+            )
         case None if incident.phase in _FOR_PEOPLE:
             yield f"Take it over: the incident is {incident.phase}"
         case None if incident.phase not in OVER:

@@ -77,8 +77,8 @@ def _summary(incident: Incident) -> Iterator[str]:
     yield "## In short"
     yield ""
     alarm, diagnosis = incident.alarm, incident.diagnosis
-    about = f" on {alarm.subject}" if alarm.subject else ""
-    yield f"- Alarm: {plain(alarm.name)}{plain(about)}, {_at(alarm.started_at)}."
+    about = f" on {plain(str(alarm.subject))}" if alarm.subject else ""
+    yield f"- Alarm: {plain(alarm.name)}{about}, {_at(alarm.started_at)}."
     before = sum(isinstance(one.event, ev.Reopened) for one in incident.history)
     if before:
         yield f"- It came back: this is round {before + 1}; the timeline has them all."
@@ -98,7 +98,7 @@ def _summary(incident: Incident) -> Iterator[str]:
 def _ending(incident: Incident) -> str:
     match incident.outcome:
         case ev.Mitigated(because=because):
-            return f"mitigated, the cause goes on: {because}"
+            return f"mitigated: {because}"
         case ev.RemedyVerified(signals=signals):
             return f"verified: {'; '.join(signals)}"
         case ev.RemedyFailed(because=why) | ev.ActFailed(why=why):

@@ -23,7 +23,7 @@ def plan(situation: Situation) -> Change | Refusal:
     if revision is None or rollouts is None or rollouts.current is None:
         return Refusal(
             why="no earlier revision is known to be good",
-            lift="kubectl rollout undo --to-revision, by hand",
+            lift="if you know a good one: kubectl rollout undo --to-revision",
         )
     return UndoRollout(
         subject=situation.workload.subject,
