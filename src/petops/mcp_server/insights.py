@@ -28,27 +28,43 @@ _FLOORS: Final[Mapping[str, float]] = {
     "/s": 0.5,
 }
 _LASTING_MINUTES: Final = 60.0
+_AT_LIMIT: Final = 0.9
 _RATE_SECONDS: Final = 300.0
 
 
 def curves_of(
-    result: Sequence[Mapping[str, Any]], name: Callable[[Mapping[str, str]], str]
+    result: Sequence[Mapping[str, Any]], name: Callable[[Mapping[str, str]], str], unit: str = ""
 ) -> list[Curve]:
     """Return the curves of a matrix; of series with one name the first.
 
     A rate climbs for the length of its window when its counter begins: that is no news.
     """
     found: dict[str, Curve] = {}
+    lead = 0.0 if unit == "B" else _RATE_SECONDS
     for series in result:
         title = name(series["metric"])
         points = [(float(t), float(v)) for t, v in series.get("values", ())]
-        points = [
-            (t, v) for t, v in points if math.isfinite(v) and t >= points[0][0] + _RATE_SECONDS
-        ]
+        points = [(t, v) for t, v in points if math.isfinite(v) and t >= points[0][0] + lead]
         if points and title not in found:
             times, values = zip(*points, strict=True)
             found[title] = Curve(title, times, values)
     return list(found.values())
+
+
+def of_young(curves: Sequence[Curve], unit: str) -> list[Curve]:
+    """Return, of curves that have just begun, those that run into their limit.
+
+    What starts climbs to its level: that alone is nothing unusual.
+    """
+    floor = _FLOORS.get(unit, 0.0)
+    return [one for one in curves if one.limit and _hits_limit(one, anomalies_of(one, floor))]
+
+
+def _hits_limit(curve: Curve, found: Anomaly | None) -> bool:
+    if found is None or curve.limit is None:
+        return False
+    soon = found.limit_in_minutes is not None and found.limit_in_minutes < _LASTING_MINUTES
+    return soon or found.after >= _AT_LIMIT * curve.limit or found.kind == "saturation"
 
 
 def found_in(

@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from petops.errors import SourceError
+from petops.mcp_server.anomalies import Curve
 from petops.mcp_server.asked import Prometheus
 from petops.mcp_server.catalogue_reader import CatalogueReader
-from petops.mcp_server.insights import curves_of, found_in, none_found, of_instant
+from petops.mcp_server.insights import curves_of, found_in, none_found, of_instant, of_young
 from petops.mcp_server.question import Catalogue, Refused, Translation, translate
 from petops.mcp_server.question.catalogue import host
 from petops.mcp_server.question.dialect import ROLES
@@ -21,6 +22,9 @@ from petops.mcp_server.question.quantities import Watched
 from petops.mcp_server.question.suggest import suggestions
 from petops.mcp_server.question.translate import HISTORY_SECONDS, step_for
 
+YOUNG_POINTS: Final = 12
+YOUNG_STEP: Final = 10
+YOUNG_SECONDS: Final = 900
 _LIMIT_QUESTIONS: Final = {"cores": "cpu limit by pod", "B": "memory limit by pod"}
 _WORKLOAD_LABELS: Final = ("workload", *ROLES["service"][:-1], *ROLES["deployment"], *ROLES["hpa"])
 
@@ -145,18 +149,34 @@ class Questions:
         answered = await self._client.query_range(
             watched.promql, f"{begin:.3f}", f"{end:.3f}", f"{step}"
         )
-        curves = curves_of(answered.data.get("result", ()), title)
+        curves = curves_of(answered.data.get("result", ()), title, watched.unit)
+        young = {one.name for one in curves if len(one.values) < YOUNG_POINTS}
+        curves = [one for one in curves if one.name not in young]
+        curves = await self._with_limits(curves, watched.unit, watched.about, now, catalogue)
+        if young and watched.unit == "B":
+            curves += await self._young(watched, young, end, catalogue, now)
         groups = {
             one.name: workload_of(one.name, catalogue)
             for one in curves
             if one.name in catalogue.pods
         }
-        curves = await self._with_limits(curves, watched.unit, watched.about, now, catalogue)
         return found_in(curves, watched.unit, watched.about, start, groups)
 
+    async def _young(
+        self, watched: Watched, names: set[str], end: float, catalogue: Catalogue, now: datetime
+    ) -> list[Curve]:
+        """Look closer at curves too young to be judged by their past."""
+        answered = await self._client.query_range(
+            watched.promql, f"{end - YOUNG_SECONDS:.3f}", f"{end:.3f}", f"{YOUNG_STEP}"
+        )
+        found = curves_of(answered.data.get("result", ()), title, watched.unit)
+        curves = [one for one in found if one.name in names]
+        curves = await self._with_limits(curves, watched.unit, watched.about, now, catalogue)
+        return of_young(curves, watched.unit)
+
     async def _with_limits(
-        self, curves: list[Any], unit: str, about: str, now: datetime, catalogue: Catalogue
-    ) -> list[Any]:
+        self, curves: list[Curve], unit: str, about: str, now: datetime, catalogue: Catalogue
+    ) -> list[Curve]:
         """Return the curves of pods with the limits that they cannot pass."""
         question = _LIMIT_QUESTIONS.get(unit)
         if (

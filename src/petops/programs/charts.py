@@ -53,12 +53,20 @@ def chart(
     _rulers(figure, drawn, scale)
     text = str(figure.build())
     text = text if colour else _ANSI.sub("", text)
+    names = max(len(one.name) for one in drawn)
     legend = (
-        f"  {_MARKS[n] if not colour else _painted(n)} {one.name}" for n, one in enumerate(drawn)
+        f"  {_painted(n) if colour else _MARKS[n]} {one.name:<{names}}  {_span(one, scale)}"
+        for n, one in enumerate(drawn)
     )
     more = len(curves) - len(drawn)
     left_out = [f"  and {more} more, not drawn"] if more > 0 else []
     return "\n".join((text.rstrip("\n"), *legend, *left_out))
+
+
+def _span(curve: Curve, scale: Callable[[float], str]) -> str:
+    """Return where a curve is, and where it was."""
+    low, high = scale(min(curve.values)), scale(max(curve.values))
+    return f"{scale(curve.values[-1])}" + (f", of {low} to {high}" if low != high else "")
 
 
 def _cleared(width: int, height: int) -> Any:

@@ -215,7 +215,7 @@ class Reader:
 
     def _unknown(self, at: int, word: str, kind: str | None) -> str:
         found = resolve_whole(self._words[at], kind, self._catalogue)
-        if found is None and kind is None and "-" not in word:
+        if found is None and kind is None and "-" not in word and meaning(word) is None:
             better = inflected(word)
             if better is None and (better := corrected(word)):
                 self.sentence.notes.append(f"{word!r} read as {better!r}")
