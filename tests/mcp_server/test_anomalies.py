@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from petops.mcp_server.anomalies import Curve, anomalies_of, sibling_anomalies, steps_of, theil_sen
-from petops.mcp_server.insights import curves_of, found_in, none_found, of_instant, shown
+from petops.mcp_server.insights import curves_of, found_in, none_found, of_instant, of_young, shown
 
 MIB = 1024.0**2
 POINTS = 181
@@ -189,3 +189,24 @@ def test_values_are_shown_as_people_read_them() -> None:
     ]
     result = [{"metric": {"n": n}, "value": [0, v]} for n, v in (("a", "1"), ("b", "NaN"))]
     assert of_instant(result, "", lambda labels: labels["n"]) == []
+
+
+def young(values: Sequence[float], limit: float | None = 256 * MIB) -> Curve:
+    times = tuple(5.0 * number for number in range(len(values)))
+    return Curve("api-1", times, tuple(values), limit)
+
+
+@pytest.mark.parametrize(
+    ("values", "limit", "tells"),
+    [
+        ([(70 + 2.3 * n) * MIB for n in range(60)], 256 * MIB, True),  # on its way to the limit
+        ([min(255, 70 + 8 * n) * MIB for n in range(60)], 256 * MIB, True),  # there
+        ([min(120, 20 + 8 * n) * MIB for n in range(60)], 256 * MIB, False),  # it has only begun
+        ([(70 + 3 * n) * MIB for n in range(60)], None, False),
+        ([100 * MIB] * 60, 256 * MIB, False),
+    ],
+)
+def test_what_has_just_begun_is_told_only_where_it_runs_into_its_limit(
+    values: Sequence[float], limit: float | None, tells: bool
+) -> None:
+    assert bool(of_young([young(values, limit)], "B")) is tells

@@ -23,7 +23,7 @@ from petops.mcp_server.question.suggest import suggestions
 from petops.mcp_server.question.translate import HISTORY_SECONDS, step_for
 
 YOUNG_POINTS: Final = 12
-YOUNG_STEP: Final = 10
+YOUNG_STEP: Final = 5
 YOUNG_SECONDS: Final = 900
 _LIMIT_QUESTIONS: Final = {"cores": "cpu limit by pod", "B": "memory limit by pod"}
 _WORKLOAD_LABELS: Final = ("workload", *ROLES["service"][:-1], *ROLES["deployment"], *ROLES["hpa"])
