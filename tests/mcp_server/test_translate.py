@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
 from petops.mcp_server.question import Catalogue
-from tests.mcp_server.clusters import PODS, answered, common, of, other, refused
+from tests.mcp_server.clusters import NOW, PODS, answered, common, of, other, refused
 
 CLUSTER = common()
 CONTAINER = 'container!="",container!="POD"'
@@ -217,3 +218,62 @@ def pods_named(*names: str) -> Catalogue:
         {"namespace": "n", "pod": f"{name}-6b9f8d7c5-2xk9p", "container": name} for name in names
     ]
     return of({"container_memory_working_set_bytes": rows})
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("memory of ca\x00rt", "control characters"),
+        ("memory of cart in the last 0 minutes", "no samples are kept"),
+        ("memory of cart over the last 99999999999 days", "no samples are kept"),
+        ("内存 cart", "not understood"),
+        ("память cart", "not understood"),
+        ("memory of cart-*", "that is code"),
+        ("memory of nothing", "nothing"),
+        ("who is the president", "president"),
+        ("errors of the search app", "search"),
+    ],
+)
+def test_what_is_no_question_here_is_refused_with_its_reason(question: str, words: str) -> None:
+    assert words in refused(question, CLUSTER).why
+
+
+def test_a_metric_of_containers_named_as_such_leaves_the_pods_own_cgroups_out() -> None:
+    assert CONTAINER in answered("container_memory_working_set_bytes", CLUSTER).promql
+
+
+@pytest.mark.parametrize(
+    ("question", "like"),
+    [
+        ("95th pct latency of cart", "p95 latency of cart"),
+        ("gimme the cpu that cart utilises", "cpu of cart"),
+        ("portion of its memory limit cart has consumed", "memory share of limit of cart"),
+        ("pods over half of their memory limit", "pods over 50% of their memory limit"),
+        ("cpu of cart for the last one and a half hours", "cpu of cart for the last 90 minutes"),
+        ("memory of all pods, money", "memory of pods in namespace money"),
+        ("memory by pod, money namespace", "memory by pod in namespace money"),
+        ("how far is cart from its memory limit", "memory headroom of cart"),
+        ("404s per second of cart", "404 errors per second of cart"),
+        ("which nodes report MemoryPressure", "which nodes are under memory pressure"),
+        ("good responses of cart", "success rate of cart"),
+        ("what's eating memory on node-a", "which pod uses most memory on node-a"),
+        ("memory carrt admin", "memory of cart-admin"),
+    ],
+)
+def test_two_ways_to_say_one_thing_have_one_answer(question: str, like: str) -> None:
+    assert answered(question, CLUSTER).promql == answered(like, CLUSTER).promql
+
+
+def test_a_day_that_is_named_moves_the_times_by_the_clock() -> None:
+    today = answered("cpu of cart between 10:00 and 11:00", CLUSTER)
+    before = answered("cpu of cart yesterday between 10:00 and 11:00", CLUSTER)
+    assert (today.start or 0) - (before.start or 0) == 86_400
+    assert (before.end or 0) - (before.start or 0) == 3_600
+
+
+def test_last_week_is_the_one_before_and_the_last_week_are_seven_days() -> None:
+    calendar = answered("cpu of cart last week", CLUSTER)
+    trailing = answered("cpu of cart over the last week", CLUSTER)
+    assert trailing.end == NOW.timestamp()
+    assert calendar.end == datetime(2026, 1, 12, tzinfo=UTC).timestamp()
+    assert (calendar.end or 0) - (calendar.start or 0) == 7 * 86_400

@@ -233,7 +233,7 @@ class Reader:
         """Return a name that was written as several words."""
         for count in range(_LONGEST_JOIN, 1, -1):
             words = self._lower[at : at + count]
-            if len(words) < count:
+            if len(words) < count or not all(map(squash, words)):
                 continue
             name = self._catalogue.squashed.get(squash("".join(words)))
             entity = exact(name, kind, self._catalogue) if name else None

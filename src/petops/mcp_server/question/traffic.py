@@ -254,7 +254,9 @@ def _mean(selection: Selection, counts: Metric, scale: float) -> Quantity:
 def literal(metric: Metric, selection: Selection) -> Quantity:
     """Return a metric that the question names itself."""
     counter = metric.name.endswith(("_total", "_count", "_sum", "_bucket"))
-    part = Part(metric=metric, counter=counter)
+    # cAdvisor tells of containers and of their pod's own cgroup; of the network, only of that.
+    of_containers = metric.name.startswith("container_") and "network" not in metric.name
+    part = Part(metric=metric, counter=counter, containers_only=of_containers)
     kinds = ("service", "deployment", "hpa", "pod", "node", "namespace")
     roles = [role for role in kinds if metric.label(role)]
     kind = roles[0] if roles else ""

@@ -41,6 +41,8 @@ HISTORY_SECONDS: Final = 3 * 3600.0
 MOST_POINTS: Final = 240
 _STEPS: Final = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 _CODE: Final = re.compile(r"[{}\[\];`\\$|^*]|\w\(|--|=\s*[\"']")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_LONGEST_SECONDS: Final = 20 * 365 * 86_400.0
 _ORDER: Final = re.compile(
     r"(?:please |can you |could you |pls |kindly |just |now )*"
     r"(?:restart|scale|kill|evict|run|start|set|reboot) "
@@ -89,6 +91,8 @@ def translate(question: str, catalogue: Catalogue, now: datetime) -> Translation
 
 def _unfit(question: str) -> Refused | None:
     text = plain(question)
+    if text and _CONTROLS.search(question):
+        return Refused(why="the question holds control characters, as no name does")
     if not text or not any(one.isalnum() for one in text):
         return Refused(why="there is no question")
     if len(text) > LONGEST_QUESTION:
@@ -105,6 +109,8 @@ def _unfit(question: str) -> Refused | None:
 def _translated(question: str, catalogue: Catalogue, now: datetime) -> Translation | Refused:
     text = plain(question)
     times, rest = times_of(_lowered(text, catalogue), now)
+    if times.window is not None and not 1 <= times.window <= _LONGEST_SECONDS:
+        return Refused(why=f"no samples are kept for a time of {times.window:g} s")
     sentence = Reader(words_of(with_phrases(rest)), catalogue).read()
     refused = _not_understood(sentence, text, catalogue)
     if refused is not None:
