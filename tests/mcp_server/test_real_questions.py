@@ -75,7 +75,7 @@ async def test_all_promql_parses(prometheus: PrometheusHttp) -> None:
 
 def test_both_worlds_are_answered_rightly() -> None:
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, str(ROOT / "benchmarks" / "nl_queries.py")],
+        [sys.executable, str(ROOT / "benchmarks" / "nl_queries.py"), "dev", "own"],
         capture_output=True,
         text=True,
         check=False,

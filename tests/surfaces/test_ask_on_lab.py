@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.surfaces.test_lab_from_terminals import Terminal, lab_of_a_user
+from tests.surfaces.terminals import Terminal, lab_of_a_user
 
 pytestmark = pytest.mark.slow
 
