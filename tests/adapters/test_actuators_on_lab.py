@@ -190,6 +190,19 @@ async def test_a_drain_evicts_what_it_names_and_nothing_else(
     assert not await actuator.was_applied(drain, "act-2")
 
 
+async def test_a_dead_node_is_drained_although_nobody_there_confirms_it(
+    lab: Lab, site: KubernetesSite, actuator: KubernetesActuator
+) -> None:
+    node = the_node(lab)
+    drain = await drain_of(lab, site)
+    lab.world.stop_kubelet(node.name)
+    lab.pass_seconds(90)
+    steps = await done(lab, actuator, drain, "act-1")
+    assert sorted(steps) == sorted(str(one) for one in drain.pods), "each once"
+    still = {one.pod.uid for one in (await site.node(node)).occupants}
+    assert {one.uid for one in drain.pods} <= still, "its kubelet has let none of them go"
+
+
 async def test_a_drain_says_what_holds_it_and_goes_on(
     lab: Lab, site: KubernetesSite, actuator: KubernetesActuator
 ) -> None:

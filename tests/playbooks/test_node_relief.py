@@ -114,7 +114,7 @@ async def test_measured_headroom_is_recovery_and_the_condition_is_told_and_waite
     assert found.signals == (
         "its pods use 1000 of 8192 MiB allocatable",
         f"no eviction there since {CHANGED:%H:%M:%S}Z",
-        "evicted and back: Deployment shop/web",
+        "sent away and back: Deployment shop/web",
         "MemoryPressure is still set on node-a: a kubelet keeps it for up to 5 min by default",
     )
 
@@ -135,8 +135,8 @@ async def test_once_the_condition_is_off_the_cause_is_gone() -> None:
         (objects(), Memory(500, silent="api-hash1-p2"), "not yet measured"),
         (objects(), Memory(500, silent="all"), "not yet measured"),
         (objects(evicted_ago=10), Memory(500), "evicted last at 11:59:50Z"),
-        (objects(back=False), Memory(500), "evicted and not back: Deployment shop/web"),
-        (objects(pressed=False, back=False), Memory(500), "evicted and not back"),
+        (objects(back=False), Memory(500), "sent away and not back: Deployment shop/web"),
+        (objects(pressed=False, back=False), Memory(500), "sent away and not back"),
     ],
 )
 async def test_what_is_not_seen_to_be_well_is_not_called_so(

@@ -23,6 +23,7 @@ from tests.adapters.fake_kubernetes_api import FakeApi
 from tests.kubernetes_objects import (
     NAMESPACE,
     NOW,
+    ago,
     deployment,
     ended,
     meta,
@@ -218,3 +219,20 @@ async def test_a_recorded_symptom_is_there_and_everything_survives_the_journal(c
     over = case == "memory-pressure-after"  # recorded when it was over
     assert judgement.symptom_gone is over
     assert mode.relapse_seconds(evidence, cause) >= 60
+
+
+async def test_a_dead_node_that_was_emptied_is_left_behind_once_its_pods_serve_elsewhere() -> None:
+    agent = pod("agent", ready=False, controller=("DaemonSet", "agent"))
+    gone = pod("web", ready=False)
+    gone["metadata"]["deletionTimestamp"] = ago(60)
+    dead = [node(Ready="Unknown")]
+    served = deployment("web", readyReplicas=1, availableReplicas=1)
+    well = objects(agent, gone, ready=True, nodes=dead, deployments=[served])
+    found = await judged("node-not-ready", well, finding("node-not-ready"), CHANGED)
+    assert (found.symptom_gone, found.cause) == (True, CauseNow.GOES_ON)
+    assert "sent away and back: Deployment shop/web" in found.signals
+    before = await judged("node-not-ready", well, finding("node-not-ready"))
+    assert before.symptom_gone is False
+    lacking = objects(agent, gone, ready=True, nodes=dead, deployments=[deployment("web")])
+    found = await judged("node-not-ready", lacking, finding("node-not-ready"), CHANGED)
+    assert found.symptom_gone is False

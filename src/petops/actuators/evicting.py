@@ -56,12 +56,15 @@ async def evict(calls: KubernetesCalls, pod: PodTarget, *, dry_run: bool = False
 async def step(calls: KubernetesCalls, change: DrainNode | EvictPod) -> Progress:
     """Evict the next pod that may go; say which are left, and what holds them.
 
-    Of one owner's pods the next goes only once the one before is gone: a budget may be missing.
+    Of one owner's pods the next goes only once the one before is gone: a budget may be missing. On
+    a node that does not report nobody is there to say that a pod is gone: it was let go.
     """
     present = await _present(calls, change)
     named = [one for one in targets(change) if one.uid in present]
     leaving = [one for one in named if "deletionTimestamp" in present[one.uid]["metadata"]]
     waiting = [one for one in named if one not in leaving]
+    if leaving and isinstance(change, DrainNode) and not await _reports(calls, change):
+        leaving = []
     busy = {_controller(present[one.uid]) for one in leaving}
     blocked: list[str] = []
     for one in waiting:
@@ -106,6 +109,15 @@ async def pods_on(calls: KubernetesCalls, change: DrainNode) -> Sequence[Mapping
         raise failure
     items: Sequence[Mapping[str, Json]] = answer.body["items"]
     return items
+
+
+async def _reports(calls: KubernetesCalls, change: DrainNode) -> bool:
+    """Say whether the node's kubelet is heard of; one that cannot be read is taken to be."""
+    answer = await calls.request("GET", f"/api/v1/nodes/{change.subject.name}")
+    if answer.failure(str(change.subject)):
+        return True
+    conditions = (answer.body.get("status") or {}).get("conditions") or ()
+    return all(one.get("status") == "True" for one in conditions if one.get("type") == "Ready")
 
 
 def would_go(pod: Mapping[str, Json], spared: Sequence[str]) -> bool:

@@ -244,8 +244,8 @@ class NodeRelief:
     """How it stands with a node's memory, and with those that its kubelet evicted for it.
 
     `used_mib` is what its measured pods use; `measured_at` the oldest of their latest readings;
-    `evicted_at` the latest eviction for memory there. `away` are owners of evicted pods whose
-    replicas are not all ready, `back` those whose are.
+    `evicted_at` the latest eviction for memory there. `away` are owners of pods that were evicted
+    or sent away, whose replicas are not all ready; `back` those whose are.
     """
 
     node: str

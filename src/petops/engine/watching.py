@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from petops.domain import events as ev
 from petops.domain.diagnosis import Finding
 from petops.domain.incident import Incident
-from petops.domain.subject import HAS_REPLICAS, Subject
+from petops.domain.subject import HAS_REPLICAS, Kind, Subject
 from petops.engine.repair import Repair
 from petops.engine.rounds import evidence_of
 from petops.engine.surroundings import Surroundings
@@ -95,7 +95,7 @@ class Watch:
 
     async def _is_rolled_out(self, subject: Subject, *, strict: bool) -> bool:
         """Say whether all its replicas are ready; what keeps none has none to wait for."""
-        if not strict and subject.kind not in HAS_REPLICAS:
+        if subject.kind is Kind.NODE or (not strict and subject.kind not in HAS_REPLICAS):
             return True
         try:
             return (await self._given.cluster.workload(subject)).value.is_rolled_out

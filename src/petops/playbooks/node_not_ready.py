@@ -25,12 +25,15 @@ from petops.playbooks.base import (
     suspected_in,
 )
 from petops.playbooks.node_trouble import node_taints, with_condition
+from petops.playbooks.node_watch import of_those_gone
 from petops.playbooks.pod_trouble import ago, living, names
 from petops.playbooks.pod_watch import for_two_minutes, unclear
+from petops.playbooks.steps.nodes import node_relief
 from petops.playbooks.steps.objects import object_events
 from petops.playbooks.steps.workloads import affected_pods, node_conditions
 
 NAME = "node-not-ready"
+OF_NODES = frozenset({Kind.DAEMON_SET, Kind.NODE})
 REMEDIES = ("cordon-node", "drain-node", "replace-node")
 EXPLAINS = ("failing-probe", "no-endpoints", "hpa-maxed", "bad-rollout")
 UNREACHABLE: Final = frozenset({"node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"})
@@ -109,20 +112,28 @@ def _pods_row(ledger: Ledger, affected: AffectedPods, node: NodeState) -> None:
 
 
 def judge(case: Case, evidence: Evidence, finding: Finding, since: datetime | None) -> Judgement:
-    """Say whether the node is back, or its pods are ready elsewhere."""
-    del case, since
+    """Say whether the node is back, or after a change that its pods are ready elsewhere.
+
+    What belongs to the node itself, such as a DaemonSet's pods, cannot leave it.
+    """
+    del case
     nodes, affected = evidence.fact(node_conditions), evidence.fact(affected_pods)
     if nodes is None or affected is None or finding.subject is None:
         return unclear(evidence.why_unknown(node_conditions))
-    name = finding.subject.name
+    name, relief = finding.subject.name, evidence.fact(node_relief)
     is_down = name in nodes.not_ready
-    pods = living(affected.pods)
+    pods = [one for one in living(affected.pods) if not is_down or one.owner.kind not in OF_NODES]
     stuck = [pod for pod in pods if not pod.ready]
-    signal = f"node {name} is {'not ready' if is_down else 'ready'}"
+    left = since is not None and relief is not None
+    away = relief.away if relief is not None else ()
     return Judgement(
-        symptom_gone=not stuck and (bool(pods) or not is_down),
+        symptom_gone=not stuck and not away and (bool(pods) or left or not is_down),
         cause=_cause(nodes, name),
-        signals=(signal, f"{len(pods) - len(stuck)} of {len(pods)} pods ready"),
+        signals=(
+            f"node {name} is {'not ready' if is_down else 'ready'}",
+            f"{len(pods) - len(stuck)} of {len(pods)} pods ready",
+            *(of_those_gone(relief) if relief is not None else ()),
+        ),
     )
 
 
@@ -138,7 +149,7 @@ MODE = FailureMode(
     suspect=suspected_in(*OF_WORKLOADS, Category.NODE, on_nodes=True),
     steps=(affected_pods, node_conditions, object_events),
     conclude=conclude,
-    watch_steps=(affected_pods, node_conditions),
+    watch_steps=(affected_pods, node_conditions, node_relief),
     judge=judge,
     relapse_seconds=for_two_minutes,
     watched="whether the node reports, and ready replicas",

@@ -67,7 +67,7 @@ def judged_by_memory(
     if not state.has("MemoryPressure", "True"):
         if relief is None:
             return unclear(evidence.why_unknown(node_relief))
-        signals = (f"node {name} is not short of memory", *_of_evicted(relief))
+        signals = (f"node {name} is not short of memory", *of_those_gone(relief))
         # A kubelet writes its condition after it evicted: so soon the one tells nothing yet.
         evicts = relief.evicted_at is not None and case.window.end - relief.evicted_at < TELLS
         return Judgement(
@@ -111,13 +111,14 @@ def _while_it_holds(
     return Judgement(
         symptom_gone=not relief.away,
         cause=CauseNow.UNCLEAR,
-        signals=(used, quiet, *_of_evicted(relief), held),
+        signals=(used, quiet, *of_those_gone(relief), held),
     )
 
 
-def _of_evicted(relief: NodeRelief) -> tuple[str, ...]:
+def of_those_gone(relief: NodeRelief) -> tuple[str, ...]:
+    """Say whether what was evicted there, or had to leave, serves elsewhere."""
     if relief.away:
-        return (f"evicted and not back: {', '.join(str(one) for one in relief.away)}",)
+        return (f"sent away and not back: {', '.join(str(one) for one in relief.away)}",)
     if relief.back:
-        return (f"evicted and back: {', '.join(str(one) for one in relief.back)}",)
+        return (f"sent away and back: {', '.join(str(one) for one in relief.back)}",)
     return ()

@@ -31,6 +31,7 @@ MIB = 1024 * 1024
 _MOST_NODES = 2
 _MOST_NAMESPACES = 12
 _MOST_OWNERS = 8
+_RETURNS = HAS_REPLICAS - {Kind.DAEMON_SET}
 _MOST_CHANGES = 30
 _LOOK_BACK = timedelta(minutes=10)
 _Pod = tuple[str, str]
@@ -127,9 +128,9 @@ async def node_changes(case: Case, sources: Sources) -> NodeChanges:
     return NodeChanges(node=name, since=since, changes=tuple(kept[-_MOST_CHANGES:]))
 
 
-@step("Has the node memory to spare again, and is back what was evicted there?")
+@step("Has the node memory to spare again, and is back what had to leave it?")
 async def node_relief(case: Case, sources: Sources) -> NodeRelief:
-    """Add up what its pods use since the window began, and look after the evicted pods' owners."""
+    """Add up what its pods use since the window began, and look after the owners of those gone."""
     affected = await sources.answers.answer(affected_pods)
     nodes = await sources.answers.answer(node_conditions)
     evicted = await sources.answers.answer(evictions)
@@ -150,7 +151,7 @@ async def node_relief(case: Case, sources: Sources) -> NodeRelief:
         {
             pod.owner
             for pod in affected.pods
-            if pod.name in names and pod.owner.kind in HAS_REPLICAS
+            if (pod.name in names or pod.being_deleted) and pod.owner.kind in _RETURNS
         },
         key=str,
     )
