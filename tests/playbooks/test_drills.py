@@ -14,9 +14,9 @@ from petops.programs.evaluating_lab import DRILLS, chosen, document, line
 from petops.scenarios.drills import Drill
 from petops.scenarios.drills_of_faults import FAULTS
 
-# The lab knows no full disk, no node whose CPUs are all taken, and nothing slow outside of it;
-# tests/playbooks/test_requests.py has the latter two on made-up answers.
-NOT_SIMULATED = {"disk-pressure", "node-cpu-starvation", "slow-dependency"}
+# The lab knows no full disk, and no node whose CPUs are all taken; tests/playbooks/test_requests.py
+# has the latter on made-up answers.
+NOT_SIMULATED = {"disk-pressure", "node-cpu-starvation"}
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from petops.domain.diagnosis import Diagnosis, Finding, Row, Verdict, Weighs
 from petops.domain.evidence import Answer, Unknown
-from petops.domain.subject import Subject
+from petops.domain.subject import Kind, Subject
 from petops.domain.tracing import TroubleSpot
 from petops.engine.blindness import blind_spots
 from petops.engine.investigation import Inquiry, Ports, Report, steps_of, suspected
@@ -89,12 +89,13 @@ def _place(first: Round, evidence: Evidence) -> tuple[Subject | None, str]:
 
 
 def _has_cause(first: Round, evidence: Evidence) -> bool:
-    """Say whether the alarmed object has a cause of its own."""
+    """Say whether the alarmed object has a cause of its own; what ails a node is none of it."""
     found = (mode.conclude(first.case, evidence) for mode in first.modes)
     return any(
         one.verdict is Verdict.SUPPORTED
         and one.confidence >= LEAST_CONFIDENCE
         and one.mode != slow_dependency.NAME
+        and not (one.subject is not None and one.subject.kind is Kind.NODE)
         for one in found
     )
 

@@ -42,6 +42,8 @@ EXPLAINS = ("failing-probe", "no-endpoints", "hpa-maxed", "bad-rollout")
 TAINT: Final = "node.kubernetes.io/memory-pressure"
 # A culprit takes at least this share of the node beyond what it asked for.
 HOG_RATIO: Final = 0.05
+# A node under it that ails is true, and yet seldom why pods that are well are slow.
+UNTOUCHED: Final = 0.3
 A_LITTLE_SECONDS: Final = 60.0
 
 
@@ -71,6 +73,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     _pods_row(ledger)
     evicted = recent_evictions(known, {MEMORY}, now)
     hit = _evicted_row(ledger, affected, evicted)
+    _touched_row(ledger, affected, hit)
     culprit, words = _hog_row(ledger, evicted, affected)
     _changes_row(ledger, culprit)
     killed = _kill_row(ledger)
@@ -106,6 +109,21 @@ def _evicted_row(ledger: Ledger, affected: AffectedPods, evicted: Sequence[Occur
         seen = "nothing was evicted so far"
         ledger.row(evictions, Weighs.AGAINST, statement, seen=seen, refuted_if=refuted_if)
     return len(own)
+
+
+def _touched_row(ledger: Ledger, affected: AffectedPods, hit: int) -> None:
+    """Write whether it reaches the pods behind an alarm that is not about the node itself."""
+    if affected.subject.kind is Kind.NODE or not affected.pods:
+        return
+    statement = "it reaches the pods behind the alarm"
+    refuted_if = "they all run and are ready, whatever ails their node"
+    unready = [pod for pod in affected.pods if not pod.ready]
+    if hit or unready:
+        seen = f"{hit} were evicted, {len(unready)} are not ready"
+        ledger.supports(affected_pods, 0.0, statement, seen=seen, refuted_if=refuted_if)
+    else:
+        seen = f"{len(affected.pods)} of {len(affected.pods)} are ready"
+        ledger.opposes(affected_pods, UNTOUCHED, statement, seen=seen, refuted_if=refuted_if)
 
 
 def _pods_row(ledger: Ledger) -> None:

@@ -33,6 +33,7 @@ _MOST_NAMESPACES = 12
 _MOST_OWNERS = 8
 _RETURNS = HAS_REPLICAS - {Kind.DAEMON_SET}
 _MOST_CHANGES = 30
+_SHORT = frozenset({"NodeHasInsufficientMemory", "EvictionThresholdMet"})
 _LOOK_BACK = timedelta(minutes=10)
 _Pod = tuple[str, str]
 _Run = tuple[str, str]
@@ -100,12 +101,15 @@ async def node_changes(case: Case, sources: Sources) -> NodeChanges:
     name = there.nodes[0]
     nodes = await sources.answers.answer(node_conditions)
     conditions = [each for one in nodes.states if one.name == name for each in one.conditions]
-    cluster = (await sources.answers.answer(affected_pods)).subject.cluster
-    about = Subject(cluster=cluster, kind=Kind.NODE, name=name)
+    affected = await sources.answers.answer(affected_pods)
+    about = Subject(cluster=affected.subject.cluster, kind=Kind.NODE, name=name)
+    # Those that were evicted since have come as well.
+    came = {(one.pod, one.owner.name): one.created_at for one in there.pods if one.node == name}
+    came |= {
+        (pod.name, pod.owner.name): pod.created_at for pod in affected.pods if pod.node == name
+    }
     found = [
-        NodeChange(at=one.created_at, what=f"pod {one.pod} of {one.owner.name} came")
-        for one in there.pods
-        if one.node == name
+        NodeChange(at=at, what=f"pod {pod} of {owner} came") for (pod, owner), at in came.items()
     ]
     found += [
         NodeChange(at=one.since, what=f"{one.type} became {one.status}")
@@ -115,9 +119,9 @@ async def node_changes(case: Case, sources: Sources) -> NodeChanges:
     with suppress(SourceError):
         told = sources.noted(await sources.cluster.events([about]))
         found += [
-            NodeChange(at=one.last_at, what=f"event {one.reason}")
+            NodeChange(at=at, what=f"event {one.reason}")
             for one in told.occurrences
-            if one.last_at is not None
+            if (at := one.first_at or one.last_at) is not None
         ]
     kept = sorted(
         (one for one in found if case.window.start <= one.at <= case.window.end),
@@ -125,6 +129,9 @@ async def node_changes(case: Case, sources: Sources) -> NodeChanges:
     )
     pressure = condition_of(conditions, "MemoryPressure")
     since = pressure.since if pressure is not None and pressure.status == "True" else None
+    # An episode that is over stands in the events alone.
+    short = [one.at for one in kept if one.what.removeprefix("event ") in _SHORT]
+    since = min([*([since] if since else []), *short], default=None)
     return NodeChanges(node=name, since=since, changes=tuple(kept[-_MOST_CHANGES:]))
 
 
