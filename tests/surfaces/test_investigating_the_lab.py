@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from petops.sources.kubernetes_calls import open_calls
-from tests.surfaces.test_lab_from_terminals import Terminal, lab_of_a_user
+from tests.surfaces.terminals import Terminal, lab_of_a_user
 
 pytestmark = pytest.mark.slow
 PATIENCE_SECONDS = 150

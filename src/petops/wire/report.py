@@ -38,6 +38,7 @@ def report(incident: Incident) -> dict[str, Any]:
         "gaps": [
             {"step": one.step, "why": one.why} for one in (diagnosis.gaps if diagnosis else ())
         ],
+        "blind": list(diagnosis.blind) if diagnosis else [],
         "also_broken": [_also(one) for one in (diagnosis.also_broken if diagnosis else ())],
         "remedies": [_proposal(one) for one in incident.proposals],
         "withheld": [{"name": name, "why": why} for name, why in incident.withheld],
@@ -102,7 +103,9 @@ def _forecast(ahead: LeakForecast | None, cause: Finding | None = None) -> dict[
 
 
 def _row(row: Row) -> dict[str, Any]:
-    first: Asked | None = row.asked[0] if row.asked else None
+    # What was measured over time says more than the list of pods that it was asked for.
+    first: Asked | None = next((one for one in row.asked if one.window), None)
+    first = first or (row.asked[0] if row.asked else None)
     window = first.window if first else None
     return {
         "mode": row.mode,
@@ -121,7 +124,12 @@ def _row(row: Row) -> dict[str, Any]:
 def _rival(finding: Finding) -> dict[str, Any]:
     # A supported rival is one that the evidence did not rule out: what a reader may call undecided.
     verdict = Verdict.REFUTED if finding.verdict is Verdict.REFUTED else Verdict.UNDECIDED
-    return {"mode": finding.mode, "verdict": str(verdict), "because": finding.because}
+    return {
+        "mode": finding.mode,
+        "verdict": str(verdict),
+        "because": finding.because,
+        "subject": subject_as_json(finding.subject),
+    }
 
 
 def _also(finding: Finding) -> dict[str, Any]:
