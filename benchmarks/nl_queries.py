@@ -31,8 +31,16 @@ WORLDS: Final = {
     "fourth": ("fourth_world", "fourth.jsonl"),
     "fifth": ("third_world", "fifth.jsonl"),
     "sixth": ("fourth_world", "sixth.jsonl"),
+    "seventh": ("third_world", "seventh.jsonl"),
 }
-FIRST_SIGHT: Final = {"own": 0.94, "third": 0.87, "fourth": 0.87, "fifth": 0.85, "sixth": 0.92}
+FIRST_SIGHT: Final = {
+    "own": 0.94,
+    "third": 0.87,
+    "fourth": 0.87,
+    "fifth": 0.85,
+    "sixth": 0.92,
+    "seventh": 0.88,
+}
 BATCH: Final = f"{PETOPS} ask --json --batch --time {{time}} --prometheus-url {{url}}"
 SINGLE: Final = f"{PETOPS} ask --json --time {{time}} --prometheus-url {{url}} -- {{question}}"
 

@@ -257,6 +257,9 @@ def test_a_metric_of_containers_named_as_such_leaves_the_pods_own_cgroups_out() 
         ("which nodes report MemoryPressure", "which nodes are under memory pressure"),
         ("good responses of cart", "success rate of cart"),
         ("what's eating memory on node-a", "which pod uses most memory on node-a"),
+        ("memory of cart pods w/ over 1Mi", "memory of cart pods over 1 MiB"),
+        ("latency of crat", "latency of cart"),
+        ("any memory leaks?", "anomalies in memory"),
         ("memory carrt admin", "memory of cart-admin"),
     ],
 )

@@ -145,7 +145,11 @@ def threshold_of(sentence: Sentence) -> Threshold | None:
         found = re.search(pattern, sentence.row)
         if found:
             return Threshold(sign=sign, figure=sentence.figures[int(found[1])])
-    return None
+    pair = re.search(r" #(\d+) and #(\d+) ", sentence.row)
+    if pair is None:
+        return None
+    least, most = (sentence.figures[int(number)] for number in pair.groups())
+    return Threshold(sign=">=", figure=least, most=most)
 
 
 def aggregate_of(sentence: Sentence, measure: Measure, top: int | None) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from petops.mcp_server.question.catalogue import Catalogue, host, owner, squash
+from petops.mcp_server.question.words import swapped
 
 _SHORTEST_PART = 4
 _SHORTEST_START = 3
@@ -190,7 +191,7 @@ def _parts(word: str, catalogue: Catalogue) -> tuple[str, ...]:
 
 def _misspelt(word: str, catalogue: Catalogue) -> tuple[str, ...]:
     """Find names, or beginnings of names, that differ by a typing error."""
-    found: set[str] = set()
+    found = {one for one in swapped(word) if one in catalogue.kinds_of}
     for name in catalogue.spelling.near(word):
         found |= {name} if name in catalogue.kinds_of else set(catalogue.by_start.get(name, ()))
     return tuple(found)

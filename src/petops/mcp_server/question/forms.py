@@ -224,11 +224,17 @@ def _bounded(meaning: Meaning, quantity: Quantity, result: Written) -> Written:
     found = meaning.threshold
     if found is not None:
         value = in_unit(found.figure, quantity, meaning)
+        bounds = [(found.sign, value)]
+        if found.most is not None:
+            bounds.append(("<=", in_unit(found.most, quantity, meaning)))
+        said = " and ".join(f"{sign} {bound:.6g} {result.unit}".strip() for sign, bound in bounds)
         return replace(
             result,
-            promql=f"{closed(result.promql)} {found.sign} {value:.12g}",
+            promql=" ".join(
+                (closed(result.promql), *(f"{sign} {bound:.12g}" for sign, bound in bounds))
+            ),
             may_be_empty=True,
-            words=(*result.words, f"{found.sign} {value:.6g} {result.unit}".strip()),
+            words=(*result.words, said),
         )
     if (
         quantity.unit == RATIO

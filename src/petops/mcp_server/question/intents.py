@@ -57,6 +57,7 @@ class Threshold:
 
     sign: str
     figure: Figure
+    most: Figure | None = None  # of `between 50% and 80%`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,8 +32,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     ),
     "free": "free unused idle",
     "available": "available availability",
+    "leak": "leak leaks leaking leaked leaky",
     "growth": (
-        "grow growing grows grew grown growth leak leaks leaking leaked climb climbs "
+        "grow growing grows grew grown growth climb climbs "
         "climbing rise rises rising rose increase increases increasing increased slope "
         "swelling gain gains gaining gained inflate balloon"
     ),

@@ -208,6 +208,7 @@ _MEASURES: Final[Sequence[tuple[_Fits, Measure]]] = (
         lambda s: s.has("limit", "headroom") and bool(s.entities) and not _has_kind(s),
         Measure.MEMORY,
     ),
+    (_any("leak"), Measure.MEMORY),
     (lambda s: s.has("growth", "shrink") and (_has_kind(s) or bool(s.entities)), Measure.MEMORY),
     (
         lambda s: (
@@ -240,12 +241,23 @@ def _runs_out(sentence: Sentence) -> bool:
 def _grows(sentence: Sentence) -> bool:
     if sentence.has("restart"):
         return False
-    return sentence.has("growth", "shrink") or sentence.matches(r" change (?:in|for) ")
+    return sentence.has("growth", "shrink", "leak") or sentence.matches(r" change (?:in|for) ")
 
 
 def _is_share(sentence: Sentence) -> bool:
     """Say whether use is set against what is allowed, where that is spoken of."""
-    told = ("share", "close", "closest", "over", "below", "exceed", "usage", "much", "atleast")
+    told = (
+        "share",
+        "close",
+        "closest",
+        "over",
+        "below",
+        "exceed",
+        "usage",
+        "much",
+        "atleast",
+        "reach",
+    )
     return sentence.has(*told, "compare", "atmax") or "%" in _units(sentence)
 
 
@@ -255,6 +267,7 @@ def _asks_for_bound(sentence: Sentence) -> bool:
 
 _FORMS: Final[Sequence[tuple[_Fits, Form]]] = (
     (_any("anomaly"), Form.ANOMALY),
+    (lambda s: s.has("leak") and not s.entities, Form.ANOMALY),  # of all: who does
     (_runs_out, Form.RUN_OUT),
     (_any("predict", "will"), Form.FORECAST),
     (_grows, Form.GROWTH),

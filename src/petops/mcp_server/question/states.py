@@ -161,7 +161,7 @@ def _several(selection: Selection, names: Sequence[tuple[str, str]]) -> Quantity
 def at_maximum(meaning: Meaning) -> bool:
     """Say whether autoscalers are asked for that cannot add more."""
     sentence = meaning.sentence
-    if sentence.has("atmax", "max-out"):
+    if sentence.has("atmax", "max-out") or (sentence.has("headroom") and sentence.has("not")):
         return True
     return sentence.has("maximum", "limit") and sentence.has("reach") and meaning.threshold is None
 

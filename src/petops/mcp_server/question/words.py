@@ -54,6 +54,17 @@ def errors_allowed(word: str) -> int:
     return 1 if len(word) < _SHORTEST_WITH_TWO_ERRORS else 2
 
 
+def swapped(word: str) -> tuple[str, ...]:
+    """Return what a word of four letters is if two neighbours have changed places: `auht`.
+
+    Of words so short no other error is allowed; this one hardly ever makes another word.
+    """
+    if len(word) != _SHORTEST_WITH_ONE_ERROR - 1 or not word.isalpha():
+        return ()
+    places = range(len(word) - 1)
+    return tuple(f"{word[:at]}{word[at + 1]}{word[at]}{word[at + 2 :]}" for at in places)
+
+
 def distance(one: str, other: str, most: int) -> int:
     """Count insertions, deletions, changes and swaps of neighbours; more than `most` is most+1."""
     if abs(len(one) - len(other)) > most:
