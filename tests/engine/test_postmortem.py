@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from petops.domain import events as ev
+from petops.domain.alarm import AlarmState
 from petops.domain.phases import Phase
 from petops.domain.policy import Identity
 from petops.programs.acts_made import acts_made
@@ -40,14 +41,41 @@ async def test_it_tells_cause_evidence_change_approver_time_and_what_is_left() -
         "next kill expected at",
         "- [ ] Find why checkout needed a restart",
         "| 2026-11-23 03:01:00Z |",
+        "Offered as well:",
+        "- raise-memory-limit (yellow): ",
+        "| on offer: undo-rollout (yellow), restart-workload (green), ",
     ):
         assert part in text, part
+    assert text.count("questions answered") == 1, "of questions, only how many"
+    assert "container-stops" not in text.partition("## Timeline")[2]
+    (made,) = acts_made(ended)
+    assert ended.applied is not None
+    assert made.ended_at == ended.applied.at, "an act ends when it is made"
     whole = json.loads(json.dumps(document(ended)))
     assert whole["incident"] == "INC-0001"
     assert whole["changes"][0]["approved_by"] == ["alice (socket)"]
     assert whole["changes"][0]["outcome"] == "applied; the symptom went, the cause goes on"
     assert len(whole["timeline"]) == len(ended.history)
     assert whole["left_to_do"]
+
+
+async def test_a_recurrence_is_told_with_its_history() -> None:
+    stage = Stage()
+    async with stage.running() as engine:
+        await stage.leak_for(60)
+        await stage.report(engine)
+        waiting = await stage.until(engine, Phase.WAITING)
+        await stage.approve(engine, offered(waiting, "restart-workload"))
+        await stage.until(engine, Phase.MITIGATED)
+        await stage.report(engine, stage.alarm(AlarmState.OK))
+        await stage.leak_for(60)
+        await stage.report(engine)
+        again = await stage.until(engine, Phase.WAITING)
+    text = markdown(again)
+    assert "- It came back: this is round 2" in text
+    assert text.count("questions answered") == 2
+    assert "- Changed: restart checkout, rolling; approved by alice (socket)" in text
+    assert "- [ ] Decide on: " in text
 
 
 async def test_a_drain_that_was_stopped_is_told_with_both_who_signed_and_what_took_it_back() -> (
