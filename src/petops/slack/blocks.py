@@ -187,7 +187,12 @@ def _who(incident: Incident, look: Look, now: datetime, mention: str) -> list[Js
 
 def value(incident: Incident, digest: str = "") -> str:
     """Return what a button carries."""
-    return json.dumps({"incident": incident.id, "digest": digest}, separators=(",", ":"))
+    return value_of(incident.id, digest)
+
+
+def value_of(incident: str, digest: str = "") -> str:
+    """Return what a button about an incident, and a change of it, carries."""
+    return json.dumps({"incident": incident, "digest": digest}, separators=(",", ":"))
 
 
 def actions(incident: Incident) -> list[Json]:

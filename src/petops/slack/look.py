@@ -52,11 +52,7 @@ RISKS: Final[Mapping[Risk, str]] = {
     Risk.YELLOW: "some risk",
     Risk.RED: "high risk, takes two people",
 }
-EMOJI: Final = frozenset(
-    {sign for sign, _ in PHASES.values()}
-    | set(PRIORITIES.values())
-    | {":chart_with_upwards_trend:", ":tornado:", ":bust_in_silhouette:"}
-)
+EMOJI: Final = frozenset({sign for sign, _ in PHASES.values()} | set(PRIORITIES.values()))
 
 
 class Spoken(Protocol):
