@@ -13,7 +13,7 @@ from hypothesis import Phase as Drawing
 from hypothesis import strategies as st
 
 from petops.domain import events as ev
-from petops.domain.alarm import Category
+from petops.domain.alarm import Category, Priority
 from petops.domain.change import Advice, Proposal
 from petops.domain.diagnosis import Diagnosis, Weighs
 from petops.domain.incident import Board, Incident
@@ -23,7 +23,7 @@ from petops.lab.slack_blocks import WHOLE_MESSAGE, length, problems, view_proble
 from petops.slack import home, modals, routing, text
 from petops.slack.blocks import card
 from petops.slack.charts import Bar, Chart, Curve, charted
-from petops.slack.look import EMOJI, GrafanaLink, grafana_links, links
+from petops.slack.look import EMOJI, PHASES, PRIORITIES, GrafanaLink, grafana_links, links
 from petops.slack.pictures import png
 from petops.slack.storm import Storm, storm_message, storms
 from petops.slack.text import Writer, masks
@@ -64,17 +64,15 @@ def incidents(draw: st.DrawFn) -> Incident:
         cause = replace(cause, mode=draw(texts), because=draw(texts), rows=rows)
         rivals = tuple([replace(cause, mode=draw(texts))] * draw(st.integers(0, 30)))
         found = replace(found, diagnosis=replace(found.diagnosis, cause=cause, rivals=rivals))
-    offers: list[Proposal] = [
-        replace(
-            one,
-            dry_run=replace(one.dry_run, diff=tuple([draw(texts)] * draw(st.integers(0, 300)))),
-            guards=tuple(
-                replace(each, name=draw(texts), why=draw(texts), ok=draw(st.booleans()))
-                for each in one.guards
-            ),
-        )
-        for one in found.proposals
-    ]
+    offers: list[Proposal] = []
+    for one in found.proposals:
+        guards = []
+        for each in one.guards:
+            name, why, ok = draw(texts), draw(texts), draw(st.booleans())
+            guards.append(replace(each, name=name, why=why, ok=ok))
+        diff = (draw(texts),) * draw(st.integers(0, 300))
+        dry_run = replace(one.dry_run, diff=diff)
+        offers.append(replace(one, dry_run=dry_run, guards=tuple(guards)))
     if offers and draw(st.booleans()):
         advice = Advice(subject=offers[0].change.subject, text=draw(texts), handover=draw(texts))
         offers.append(replace(offers[0], change=advice))
@@ -247,7 +245,7 @@ def test_links_open_the_dashboard_of_the_category_with_what_it_is_about() -> Non
     subject = found.diagnosis.cause.subject if found.diagnosis and found.diagnosis.cause else None
     assert subject is not None
     assert f"ns={subject.namespace}&amp;w={subject.name}&amp;from=" in told
-    assert "<https://petops.example/api/v1/incidents/INC-0001|Incident>" in told
+    assert "<https://petops.example/incidents/INC-0001|Incident>" in told
     assert_posted([text.section(told.replace("petops.example", "grafana.example"))])
     other = replace(found, assessment=replace(found.assessment, category=Category.CPU))
     assert "grafana" not in links(other, look, NOW)
@@ -305,7 +303,7 @@ def test_a_chart_is_a_picture_of_what_was_measured() -> None:
     assert 5_000 < len(picture) < 400_000
 
 
-@checked
+@settings(checked, max_examples=6)
 @given(
     values=st.lists(st.floats(0, 1e12), min_size=1, max_size=8),
     name=texts,
@@ -317,6 +315,11 @@ def test_any_chart_can_be_drawn(values: list[float], name: str) -> None:
     )
     assert png(curve)
     assert png(Chart(title=name, unit="%", bars=tuple(Bar(name=name, value=one) for one in values)))
+
+
+def test_every_phase_has_its_sign_and_words() -> None:
+    assert set(PHASES) == set(Phase)
+    assert set(PRIORITIES) == set(Priority)
 
 
 def test_every_sign_is_one_that_the_labs_page_can_show() -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from petops.domain import events as ev
 from petops.domain.incident import Board, Incident
-from petops.domain.phases import OVER
+from petops.domain.phases import OVER, Phase
 from petops.slack.blocks import Message, card
 from petops.slack.charts import has_chart
 from petops.slack.look import NEEDS_PERSON, SURFACE, Look, number_told
@@ -116,7 +116,7 @@ def _began(board: Board) -> datetime | None:
 
 def _wanted(incident: Incident, began: datetime | None, now: datetime) -> bool:
     """Say whether an incident that was never shown is to be shown."""
-    if incident.cycle_began_at < now - HORIZON:
+    if incident.phase is Phase.JOINED or incident.cycle_began_at < now - HORIZON:
         return False
     return incident.phase not in OVER or (began is not None and incident.opened_at >= began)
 

@@ -40,6 +40,7 @@ PHASES: Final[Mapping[Phase, tuple[str, str]]] = {
     Phase.FAILED: (":x:", "the repair failed"),
     Phase.RESOLVED: (":white_check_mark:", "resolved by itself"),
     Phase.CLOSED: (":black_square_button:", "closed"),
+    Phase.JOINED: (":arrow_right_hook:", "goes on in another incident"),
 }
 PRIORITIES: Final[Mapping[Priority, str]] = {
     Priority.P1: ":red_circle:",
@@ -137,7 +138,7 @@ def signed(by: Identity) -> str:
     return f"{by.user or 'nobody'} ({by.channel})"
 
 
-def state(incident: Incident, look: Look) -> str:
+def state(incident: Incident, look: Look) -> str:  # noqa: PLR0911 - one flat table of cases
     """Return where it stands in a few words, with the time that matters then. Is mrkdwn."""
     words = PHASES[incident.phase][1]
     match incident.phase:
@@ -152,6 +153,8 @@ def state(incident: Incident, look: Look) -> str:
             match incident.outcome:
                 case ev.Mitigated(forecast=ahead) if ahead and ahead.next_kill_at:
                     return f"{words}: next kill at {date(ahead.next_kill_at, '{time}')}"
+        case Phase.JOINED:
+            return f"goes on in {look.writer.code(incident.merged_into)}"
         case Phase.CLOSED | Phase.RESOLVED if incident.ended_because:
             return f"{words}: {look.writer.said(incident.ended_because, 200)}"
         case _:
@@ -167,7 +170,7 @@ def links(incident: Incident, look: Look, now: datetime) -> str:
         found.append(f"<{grafana}|Grafana>")
     if look.incident_url:
         base = look.incident_url.rstrip("/")
-        url = base if "{incident}" in base else f"{base}/api/v1/incidents/{{incident}}"
+        url = base if "{incident}" in base else f"{base}/incidents/{{incident}}"
         found.append(f"<{_safe(url.replace('{incident}', quote(incident.id)))}|Incident>")
     return "  ·  ".join(found)
 

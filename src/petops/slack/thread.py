@@ -25,6 +25,8 @@ SILENT: Final = (ev.IncidentOpened, ev.Mirrored)
 
 HELD: Final = (
     ev.InvestigationStarted,
+    ev.InvestigationWidened,
+    ev.RunbookFound,
     ev.StepAnswered,
     ev.StepUnanswered,
     ev.Diagnosed,

@@ -14,7 +14,7 @@ const SIGNS = {
   ":wrench:": ["glyph", "#1264a3", "↻"], ":eyes:": ["glyph", "#1264a3", "◕"],
   ":white_check_mark:": ["glyph", "#2bac76", "✓"], ":warning:": ["glyph", "#e8912d", "!"],
   ":x:": ["glyph", "#d72b3f", "✕"], ":black_square_button:": ["glyph", "#616061", "■"],
-  ":tornado:": ["glyph", "#616061", "≋"],
+  ":arrow_right_hook:": ["glyph", "#616061", "↳"], ":tornado:": ["glyph", "#616061", "≋"],
 };
 
 function make(tag, className, text) {
