@@ -73,7 +73,8 @@ def incidents(draw: st.DrawFn) -> Incident:
         diff = (draw(texts),) * draw(st.integers(0, 300))
         dry_run = replace(one.dry_run, diff=diff)
         offers.append(replace(one, dry_run=dry_run, guards=tuple(guards)))
-    if offers and draw(st.booleans()):
+    has_advice = draw(st.booleans())
+    if offers and has_advice:
         advice = Advice(subject=offers[0].change.subject, text=draw(texts), handover=draw(texts))
         offers.append(replace(offers[0], change=advice))
     return replace(
