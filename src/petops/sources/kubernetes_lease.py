@@ -27,9 +27,9 @@ _CONFLICT: Final = 409
 class Timing:
     """How a Lease is held: renewed often, given up before it runs out for others."""
 
-    lasts: float = 10.0
+    lasts: float = 8.0
     renew_every: float = 2.0
-    give_up_after: float = 6.0
+    give_up_after: float = 5.0
     look_every: float = 1.0
 
 
