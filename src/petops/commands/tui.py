@@ -26,14 +26,16 @@ def tui(
 
     Where none runs, one is started beside it. `?` shows the keys.
     """
-    from petops.programs.dashboard import Wish, served_on_loopback, shown_until_left
-
     if web:
+        from petops.programs.dashboard_web import served_on_loopback
+
         words = ["--config", str(context.obj)] if context.obj else []
         words += ["tui", *(part for one in attach or [] for part in ("--attach", one))]
         words += ["--incident", incident] if incident else []
         words += [flag for flag, wanted in (("--lab", lab), ("--utc", utc)) if wanted]
         served_on_loopback(words, port)
         return
+    from petops.programs.dashboard import Wish, shown_until_left
+
     wish = Wish(config=context.obj, attach=tuple(attach or ()), lab=lab, incident=incident, utc=utc)
     asyncio.run(shown_until_left(wish))

@@ -6,10 +6,8 @@ What is heavy is imported only where it is needed: attached, the first picture i
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 import re
-import shlex
 import subprocess
 import sys
 import time
@@ -274,15 +272,3 @@ def _given(wish: Wish, found: Sequence[_Found]) -> Given:
             **({} if has_cluster else {"chaos": _NO_CLUSTER}),
         },
     )
-
-
-def served_on_loopback(words: Sequence[str], port: int) -> None:
-    """Serve the dashboard to a browser on this machine; each visitor gets a process of its own."""
-    try:
-        server = importlib.import_module("textual_serve.server")
-    except ImportError as exc:
-        raise PetopsError(
-            "--web needs textual-serve, which is not installed", hint="pip install textual-serve"
-        ) from exc
-    command = shlex.join([sys.executable, "-m", "petops", *words])
-    server.Server(command, host="127.0.0.1", port=port, title="petops").serve()

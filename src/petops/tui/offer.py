@@ -55,7 +55,7 @@ def whole(
     subject = change.subject
     facts: list[tuple[str, Text]] = [
         ("cluster", Text(plain(str(subject.cluster)), paint.text)),
-        ("namespace", Text(plain(subject.namespace), paint.text)),
+        ("namespace", Text(plain(subject.namespace or "none"), paint.text)),
         ("target", Text(f"{subject.kind} {plain(subject.name)}", paint.accent)),
         ("risk", Text(f"{risk.sign} {risk.words}", paint.tone(risk.tone))),
         ("offer", expiry(proposal, now, paint) if stands else Text("decided", paint.dim)),

@@ -13,12 +13,13 @@ from petops.tui.plain import plain, wrapped
 from petops.tui.plots import Plot, memory_of
 from petops.tui.widgets.chart import chart, curve_line
 from petops.tui.widgets.rail import rail
-from petops.tui.wording import confidence, state_words
+from petops.tui.wording import WEIGHS, confidence, state_words
 
 _LIVES = 2
 _OF_MEMORY = frozenset({Category.MEMORY, Category.RESTARTS})
 _CHART_WIDTH = 120
 _CHART_HEIGHT = 8
+_ROOM_FOR_REASONS = 4
 
 
 def peek(incident: Incident, desk: Desk, size: tuple[int, int], paint: Palette) -> Text:
@@ -39,7 +40,24 @@ def peek(incident: Incident, desk: Desk, size: tuple[int, int], paint: Palette) 
     memory = memory_of(incident)
     if memory is not None and incident.assessment.category in _OF_MEMORY:
         lines += _drawn(memory, desk, (min(width, _CHART_WIDTH), height - len(lines) - 1), paint)
+    if height - len(lines) >= _ROOM_FOR_REASONS:
+        lines += _reasons(incident, (width, height - len(lines) - 1), paint)
     return Text("\n").join(lines)
+
+
+def _reasons(incident: Incident, size: tuple[int, int], paint: Palette) -> list[Text]:
+    """Return what spoke for and against the cause, as far as there is room."""
+    width, height = size
+    cause = incident.diagnosis.cause if incident.diagnosis else None
+    lines: list[Text] = [Text()] if cause else []
+    for row in cause.rows if cause else ():
+        wording = WEIGHS[row.weighs]
+        line = Text.assemble((f"{wording.sign} ", paint.tone(wording.tone)))
+        line.append(plain(row.statement), paint.text)
+        line.append(f"  {plain(row.seen)}", paint.dim)
+        line.truncate(width, overflow="ellipsis")
+        lines.append(line)
+    return lines[:height]
 
 
 def _drawn(plot: Plot, desk: Desk, size: tuple[int, int], paint: Palette) -> list[Text]:

@@ -85,7 +85,7 @@ class ApprovalScreen(Deciding):
         self._digest = looked_at.digest if looked_at else ""
         self.query_one("#approval-offers", Static).update(self._offers(held, paint))
         scroll = self.query_one("#approval-scroll", VerticalScroll)
-        width = max(24, scroll.scrollable_content_region.width)
+        width = max(24, scroll.scrollable_content_region.width or self.size.width - 6)
         lines = self._lines(incident, looked_at, min(width, 120), paint)
         self.query_one("#approval-text", Static).update(Text("\n").join(lines))
 

@@ -80,6 +80,7 @@ class DeskScreen(Screen[None]):
     def say(self, text: str, *, bad: bool = False) -> None:
         """Say something for a moment; what came from a cluster is not markup."""
         told = plain(text)
+        self.app.clear_notifications()
         self.app.notify(
             told, severity="error" if bad else "information", markup=False, timeout=SAID_SECONDS
         )

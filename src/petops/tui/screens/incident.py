@@ -143,7 +143,7 @@ class IncidentScreen(Deciding):
             self.query_one("#why", RowList).show(rows)
         self._shown = incident
         change = self.query_one("#change", VerticalScroll)
-        width = max(20, change.scrollable_content_region.width)
+        width = max(20, change.scrollable_content_region.width or self.size.width // 3)
         lines = self._change(incident, width, paint)
         if incident.on_offer and change.size.height >= ROOM_FOR_A_CHANGE:
             first = incident.on_offer[0]
