@@ -23,6 +23,7 @@ from petops.playbooks.pod_trouble import (
     quoted,
 )
 from petops.playbooks.pod_watch import for_two_minutes, judged_by
+from petops.playbooks.steps.beside import log_lines
 from petops.playbooks.steps.objects import last_words, nearby_pods, object_events
 from petops.playbooks.steps.workloads import affected_pods, container_stops, recent_rollouts
 
@@ -193,12 +194,30 @@ def _words_row(ledger: Ledger) -> str:
     said = ledger.evidence.fact(last_words)
     statement, refuted_if = "its last words", "they are data: nothing is concluded from them"
     if said is None or not said.lines:
+        if (kept := _kept_line(ledger)) is not None:
+            return kept
         why = "" if said is None else "no log of it was kept"
         ledger.not_measured(last_words, statement, refuted_if=refuted_if, why=why)
         return ""
     seen = " ".join(quoted(line, 200) for line in said.lines[-3:])
     ledger.row(last_words, Weighs.FOR, statement, seen=seen, refuted_if=refuted_if)
     return f"; its last line: {quoted(said.lines[-1])}"
+
+
+def _kept_line(ledger: Ledger) -> str | None:
+    """Quote what was kept of its log elsewhere, where Kubernetes has it no more."""
+    excerpt = ledger.evidence.fact(log_lines)
+    if excerpt is None or not excerpt.lines:
+        return None
+    last = excerpt.lines[-3:]
+    ledger.row(
+        log_lines,
+        Weighs.FOR,
+        "what it wrote around its end",
+        seen=" ".join(quoted(one.text, 200) for one in last),
+        refuted_if="they are data: nothing is concluded from them",
+    )
+    return f"; its last line: {quoted(last[-1].text)}"
 
 
 def _ends(stop: Stop | None) -> str:
@@ -227,7 +246,15 @@ MODE = FailureMode(
     name=NAME,
     title="crash loop by program or configuration",
     suspect=suspected_in(*OF_WORKLOADS),
-    steps=(affected_pods, container_stops, object_events, last_words, recent_rollouts, nearby_pods),
+    steps=(
+        affected_pods,
+        container_stops,
+        object_events,
+        last_words,
+        log_lines,
+        recent_rollouts,
+        nearby_pods,
+    ),
     conclude=conclude,
     watch_steps=(affected_pods,),
     judge=judged_by(in_a_loop, "it ends again and again"),

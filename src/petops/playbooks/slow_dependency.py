@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from petops.domain.alarm import Category
-from petops.domain.diagnosis import Finding, Verdict
+from petops.domain.diagnosis import Finding, Verdict, Weighs
 from petops.domain.performance import RequestLatency
 from petops.domain.subject import Subject
 from petops.domain.tracing import ServiceMap, SlowTraces, TimeAt, TroubleSpot
@@ -25,8 +25,9 @@ from petops.playbooks.base import (
     Ledger,
     suspected_in,
 )
+from petops.playbooks.pod_trouble import quoted
 from petops.playbooks.pod_watch import for_two_minutes, unclear
-from petops.playbooks.steps.beside import balancer_use
+from petops.playbooks.steps.beside import balancer_use, log_lines
 from petops.playbooks.steps.cpu import cpu_use, request_latency
 from petops.playbooks.steps.trouble import service_map, slow_traces, trouble_spot
 from petops.playbooks.steps.workloads import affected_pods, principal
@@ -106,8 +107,9 @@ def _weighed(
     _spot_row(ledger, spot, guilty)
     _cpu_row(ledger)
     _balancer_row(ledger)
+    _log_row(ledger)
     at, caller = place_of(spot, guilty.service), _caller(ledger.evidence)
-    where = "" if at is not None else ", which does not run in this cluster"
+    where = ", which is not known to run in this cluster" if spot is not None and at is None else ""
     because = f"{traces.service} waits for {guilty.service}{where}, which {how}"
     return ledger.finding(
         Verdict.SUPPORTED,
@@ -227,6 +229,19 @@ def _balancer_row(ledger: Ledger) -> None:
         ledger.opposes(balancer_use, 0.05, statement, seen=seen, refuted_if=refuted_if)
 
 
+def _log_row(ledger: Ledger) -> None:
+    """Quote what it wrote while requests failed."""
+    excerpt = ledger.evidence.fact(log_lines)
+    if excerpt is not None and excerpt.lines:
+        ledger.row(
+            log_lines,
+            Weighs.FOR,
+            "what it wrote meanwhile",
+            seen=" ".join(quoted(one.text, 200) for one in excerpt.lines[-3:]),
+            refuted_if="they are data: nothing is concluded from them",
+        )
+
+
 def _caller(evidence: Evidence) -> Subject | None:
     affected = evidence.fact(affected_pods)
     return principal(affected) if affected is not None else None
@@ -264,6 +279,7 @@ MODE = FailureMode(
         request_latency,
         cpu_use,
         balancer_use,
+        log_lines,
     ),
     conclude=conclude,
     watch_steps=(affected_pods, request_latency),

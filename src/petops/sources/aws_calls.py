@@ -102,6 +102,7 @@ class AwsCalls:
             ClientError,
             NoCredentialsError,
         )
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
         try:
             answer: Json = getattr(self._made(), operation)(**arguments)
@@ -112,7 +113,7 @@ class AwsCalls:
                 f"{self._title} was not asked: there are no AWS credentials",
                 hint="see AWS_PROFILE; `petops doctor` tells more",
             ) from exc
-        except (BotoCoreError, ValueError, OSError) as exc:  # OSError: a token's file is missing
+        except (BotoCoreError, ResponseParserError, ValueError, OSError) as exc:
             raise SourceError(
                 f"{self._title} cannot be asked: {str(exc)[:_LONGEST]}",
                 hint="see AWS_PROFILE, AWS_REGION and the network; `petops doctor` tells more",

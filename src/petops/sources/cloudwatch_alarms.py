@@ -94,6 +94,7 @@ def _described(name: str, region: str) -> Json | None:
     from boto3.session import Session  # noqa: PLC0415 - 0.4 s
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     try:
         client = Session().client(
@@ -106,7 +107,7 @@ def _described(name: str, region: str) -> Json | None:
         answer = client.describe_alarms(
             AlarmNames=[name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
-    except (BotoCoreError, ClientError) as exc:
+    except (BotoCoreError, ClientError, ResponseParserError, ValueError, OSError) as exc:
         raise SourceError(
             f"CloudWatch could not be asked: {exc}", hint="are AWS credentials and region set?"
         ) from exc

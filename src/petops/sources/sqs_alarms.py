@@ -234,6 +234,7 @@ class SqsAlarms:
 
     def _blocking(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - 0.4 s
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
         try:
             if self._client is None:
@@ -241,7 +242,7 @@ class SqsAlarms:
             answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
         except ClientError as exc:
             raise _refusal(exc.response.get("Error", {}), self._queue_url) from exc
-        except (BotoCoreError, ValueError) as exc:
+        except (BotoCoreError, ResponseParserError, ValueError, OSError) as exc:
             raise SourceError(
                 f"SQS cannot be asked: {exc}",
                 hint="see AWS_PROFILE, AWS_REGION and the network; `petops doctor` tells more",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from petops.domain.alarm import Category
 from petops.domain.cloud import BalancerUse, CloudUse
 from petops.domain.evidence import PodScope, Signal, Window
 from petops.domain.facts import AffectedPods
@@ -34,6 +35,8 @@ async def log_lines(case: Case, sources: Sources) -> LogExcerpt:
     """Read lines of the affected pods, those that are gone as well, around the latest end."""
     affected = await sources.answers.answer(affected_pods)
     around = _failure(affected, case)
+    if around is None:
+        return LogExcerpt(around=case.window.end, lines=())
     window = Window(start=around - _AROUND, end=min(around + _AROUND, case.window.end))
     scope = _scope(affected)
     if scope is None:
@@ -96,8 +99,11 @@ def _freshness(last: datetime | None, now: datetime) -> Seen:
     return Seen.AHEAD if last - now > AHEAD else Seen.FRESH
 
 
-def _failure(affected: AffectedPods, case: Case) -> datetime:
-    """Return when something failed last: a container's end in the window, else the alarm."""
+def _failure(affected: AffectedPods, case: Case) -> datetime | None:
+    """Return when something failed last: a container's end in the window, else the alarm's errors.
+
+    None where nothing did: a query costs money.
+    """
     ends = [
         one.last_stop.finished_at
         for pod in affected.pods
@@ -105,7 +111,10 @@ def _failure(affected: AffectedPods, case: Case) -> datetime:
         if one.last_stop is not None and one.last_stop.finished_at is not None
     ]
     recent = [one for one in ends if case.window.start <= one <= case.window.end]
-    return max(recent, default=min(case.alarm.started_at, case.window.end))
+    if recent:
+        return max(recent)
+    fails = case.assessment.category in {Category.ERRORS, Category.AVAILABILITY}
+    return min(case.alarm.started_at, case.window.end) if fails else None
 
 
 def _scope(affected: AffectedPods) -> PodScope | None:

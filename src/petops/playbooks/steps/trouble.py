@@ -118,15 +118,25 @@ async def trouble_spot(case: Case, sources: Sources) -> TroubleSpot:
     if alarmed not in graph.callees:
         raise SourceError(f"the service graph has no {alarmed[:80] or 'service of that workload'}")
     places = await _places(sources, affected, seen, traces)
-    counted = await _counted(case, sources, places)
+    try:
+        counted = await _counted(case, sources, places)
+    except SourceError as exc:  # where they run is known all the same
+        ranking = tuple(
+            SpotRank(service=one, subject=places.worst(one, traces.seen))
+            for one in graph.depths(alarmed)
+        )
+        why = f"whose excess it is was not measured: {exc.message}"
+        return TroubleSpot(
+            alarmed=alarmed, symptom="", cause="", subject=None, why=why, ranking=ranking
+        )
     rows = telemetry(counted, case.window.end, WINDOW_ROWS + NORMAL_ROWS)
     found, symptom = _localised(graph, rows, alarmed, case)
-    cause = found.cause if found.cause and found.cause != alarmed else ""
+    cause = found.cause or ""
     return TroubleSpot(
         alarmed=alarmed,
         symptom=str(symptom),
-        cause=found.cause or "",
-        subject=places.worst(cause, traces.seen) if cause else None,
+        cause=cause,
+        subject=places.worst(cause, traces.seen) if cause not in {"", alarmed} else None,
         why=found.why,
         ranking=tuple(
             SpotRank(
