@@ -145,7 +145,20 @@ function block(one, where) {
   return made;
 }
 
+// What has not changed keeps its place on the page, so that nobody's click goes astray.
+const known = new Map();
+
 function message(one, channel, inThread) {
+  const replies = (state.messages[channel] || []).filter((each) => each.thread_ts === one.ts).length;
+  const key = `${channel} ${one.ts} ${inThread} ${shown.user}`, text = JSON.stringify([one, replies]);
+  const before = known.get(key);
+  if (before && before.text === text) return before.node;
+  const node = messageNode(one, channel, inThread, replies);
+  known.set(key, { text, node });
+  return node;
+}
+
+function messageNode(one, channel, inThread, replies) {
   const own = Boolean(one.user && one.user !== "U0PETOPS") && !one.bot_id;
   const made = make("article", `message ${own ? "private" : ""}`); made.dataset.ts = one.ts;
   made.append(make("div", "face", "p"));
@@ -160,9 +173,8 @@ function message(one, channel, inThread) {
     const picture = make("img", "picture"); picture.src = `/lab/files/${file.id}`; picture.alt = file.title || file.name;
     body.append(make("div", "file", file.name), picture);
   }
-  const replies = (state.messages[channel] || []).filter((each) => each.thread_ts === one.ts);
-  if (!inThread && replies.length) {
-    const link = make("button", "thread-link", `${replies.length} ${replies.length === 1 ? "reply" : "replies"}`);
+  if (!inThread && replies) {
+    const link = make("button", "thread-link", `${replies} ${replies === 1 ? "reply" : "replies"}`);
     link.onclick = () => { shown.thread = one.ts; draw(); };
     body.append(link);
   }
@@ -171,6 +183,9 @@ function message(one, channel, inThread) {
 }
 
 function fill(place, children) {
+  const same = children.length === place.children.length
+    && children.every((one, index) => place.children[index] === one);
+  if (same) return;
   const low = place.scrollHeight - place.scrollTop - place.clientHeight < 60;
   place.replaceChildren(...children);
   if (low) place.scrollTop = place.scrollHeight;
