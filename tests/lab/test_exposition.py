@@ -50,7 +50,12 @@ def values(samples: Iterable[Sample]) -> dict[str, float]:
 
 def test_cadvisor_series_are_those_of_a_real_kubelet() -> None:
     recorded = (RECORDINGS / "throttle" / "cadvisor.prom").read_text()
-    served = shapes(render(cadvisor_samples([USAGE], [NODE_USAGE])))
+    # Kubelets from 1.34 on tell pressure by container; the recorded one is older.
+    served = {
+        shape
+        for shape in shapes(render(cadvisor_samples([USAGE], [NODE_USAGE])))
+        if not shape[0].startswith("container_pressure_")
+    }
     assert served <= shapes(recorded)
     assert {shape[0] for shape in served} == {shape[0] for shape in shapes(recorded)}
 

@@ -82,7 +82,11 @@ class CpuShortage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodLatency:
-    """One pod's mean request duration in seconds: lately, and earlier in the window."""
+    """One pod's mean request duration in seconds: lately, and what its workload's took before.
+
+    `before_seconds` is the median over stretches of the window that ended well before now, pods
+    that are gone included; None where the workload has no such past.
+    """
 
     pod: str
     owner: Subject

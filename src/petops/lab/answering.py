@@ -81,7 +81,8 @@ def own_seconds(run: Run, requests_per_second: float, now: datetime) -> float:
     """Return the median of a run's own time for a request, by its age and its CPU quota.
 
     Work stretches once more CPU is wanted than the limit gives, and a request that meets an
-    exhausted quota waits for the next period, behind those that came before it.
+    exhausted quota waits for the next period, behind those that came before it. Where its node has
+    only a part of the CPU that it wants, everything takes longer by that.
     """
     age = run.age(now)
     median = run.behaviour.latency_seconds(age)
@@ -89,7 +90,8 @@ def own_seconds(run: Run, requests_per_second: float, now: datetime) -> float:
     wanted = pressure(run, age, requests_per_second)
     throttled = throttled_ratio(wanted)
     queue = min(throttled / (1 - throttled), _QUEUE_AT_MOST)
-    return median * warm_up * max(wanted, 1.0) + throttled * _HALF_PERIOD_SECONDS * (1 + queue)
+    alone = median * warm_up * max(wanted, 1.0) + throttled * _HALF_PERIOD_SECONDS * (1 + queue)
+    return alone / run.granted_ratio
 
 
 def situation(

@@ -123,6 +123,8 @@ def _use(usages: Sequence[ContainerUsage], labels: Labels, *, extra: int = 0) ->
     yield Sample("container_memory_working_set_bytes", labels, working_set, at)
     yield Sample("container_cpu_usage_seconds_total", _with_cpu(labels), cpu, at)
     yield Sample("container_oom_events_total", labels, 0, at)
+    waiting = max(usage.cpu_waiting_seconds_total for usage in usages)
+    yield Sample("container_pressure_cpu_waiting_seconds_total", labels, waiting, at)
     capped = [usage for usage in usages if usage.cpu_limit_cores is not None]
     if capped and len(capped) == len(usages):
         periods = max(usage.cfs_periods_total for usage in capped)

@@ -7,14 +7,16 @@ that use more than they asked for, by priority, by how much more. Budgets and gr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from petops.lab.event_recorder import EventRecorder
-from petops.lab.node_memory import NodeRules, used_bytes
 from petops.lab.places import Place, Places
 from petops.lab.pod_facts import requested
 from petops.lab.pod_status import failed, terminated
 from petops.lab.quantities import amount, binary
+from petops.lab.runs import Run
 from petops.lab.stage import Stage
 from petops.lab.store import Json, key_of
 
@@ -32,6 +34,19 @@ _UNKNOWN: Final[Json] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortage:
+    """What a node is short of: `used` tells what a program has of it, now.
+
+    `threshold` is as the kubelet writes it, `available_bytes` what is left.
+    """
+
+    resource: str
+    threshold: str
+    available_bytes: int
+    used: Callable[[Run, datetime], int]
+
+
 class Evictions:
     """Chooses a node's next victim, and ends it."""
 
@@ -40,33 +55,33 @@ class Evictions:
         stage: Stage,
         places: Places,
         events: EventRecorder,
-        rules: NodeRules,
         settle: Callable[[], None],
     ) -> None:
         self._stage, self._places, self._events = stage, places, events
-        self._rules, self._settle = rules, settle
+        self._settle = settle
         self.counts: dict[str, int] = {}
         """How many pods each node's kubelet has evicted."""
 
-    def next_of(self, node: str) -> Json | None:
+    def next_of(self, node: str, shortage: Shortage) -> Json | None:
         """Return the pod of a node that goes first; None if there is none that may."""
         found = [
             pod
             for pod in self._places.pods_on(node)
             if pod["spec"].get("priority", 0) < CRITICAL_PRIORITY
         ]
-        return min(found, key=self._rank, default=None)
+        return min(found, key=lambda pod: self._rank(pod, shortage), default=None)
 
-    def evict(self, pod: Json, available: int) -> None:
+    def evict(self, pod: Json, shortage: Shortage) -> None:
         """End a pod at once; it stays as a failed one that says why."""
         uid, node = pod["metadata"]["uid"], pod["spec"]["nodeName"]
         places = self._places.of[uid]
-        greedy = [(place, used) for place in places if (used := self._excess(place)) is not None]
-        message = self._message(available, greedy)
+        found = ((place, self._excess(place, shortage)) for place in places)
+        greedy = [(place, used) for place, used in found if used is not None]
+        message = self._message(shortage, greedy)
         annotations = {
             "offending_containers": ",".join(place.name for place, _ in greedy),
             "offending_containers_usage": ",".join(binary(used) for _, used in greedy),
-            "starved_resource": "memory",
+            "starved_resource": shortage.resource,
         }
         self._events.kubelet(
             pod, "Evicted", message, warning=True, annotations=annotations if greedy else None
@@ -87,9 +102,9 @@ class Evictions:
             lambda: self._write(pod, places, message, measured=measured),
         )
 
-    def _rank(self, pod: Json) -> tuple[bool, bool, int, float, str]:
-        used = self._usage(pod)
-        asked = requested(pod["spec"], "memory")
+    def _rank(self, pod: Json, shortage: Shortage) -> tuple[bool, bool, int, float, str]:
+        used = self._usage(pod, shortage)
+        asked = requested(pod["spec"], shortage.resource)
         return (
             used is not None,
             used is not None and used <= asked,
@@ -98,32 +113,32 @@ class Evictions:
             pod["metadata"]["uid"],
         )
 
-    def _usage(self, pod: Json) -> int | None:
+    def _usage(self, pod: Json, shortage: Shortage) -> int | None:
         """Return what a pod's containers use; None where none of them runs."""
         places = self._places.of[pod["metadata"]["uid"]]
         runs = [place.run for place in places if place.run is not None and place.run.is_alive]
-        return sum(used_bytes(run, self._stage.now) for run in runs) if runs else None
+        return sum(shortage.used(run, self._stage.now) for run in runs) if runs else None
 
-    def _excess(self, place: Place) -> int | None:
+    def _excess(self, place: Place, shortage: Shortage) -> int | None:
         """Return what a container uses, if it is more than it asked for."""
         if place.run is None or not place.run.is_alive:
             return None
-        used = used_bytes(place.run, self._stage.now) // 1024 * 1024  # whole pages
-        asked = amount(place.spec.get("resources") or {}, "requests", "memory") or 0.0
+        used = shortage.used(place.run, self._stage.now) // 1024 * 1024  # whole pages
+        asked = amount(place.spec.get("resources") or {}, "requests", shortage.resource) or 0.0
         return used if used > asked else None
 
-    def _message(self, available: int, greedy: Sequence[tuple[Place, int]]) -> str:
-        threshold = binary(self._rules.memory_available_bytes)
+    @staticmethod
+    def _message(shortage: Shortage, greedy: Sequence[tuple[Place, int]]) -> str:
+        resource = shortage.resource
         clauses = [
             f"Container {place.name} was using {binary(used)}, request is "
-            f"{(place.spec.get('resources') or {}).get('requests', {}).get('memory', 0)}, "
-            "has larger consumption of memory. "
+            f"{(place.spec.get('resources') or {}).get('requests', {}).get(resource, 0)}, "
+            f"has larger consumption of {resource}. "
             for place, used in greedy
         ]
         return (
-            "The node was low on resource: memory. "
-            f"Threshold quantity: {threshold}, available: {available // 1024}Ki. "
-            + "".join(clauses)
+            f"The node was low on resource: {resource}. Threshold quantity: {shortage.threshold}, "
+            f"available: {shortage.available_bytes // 1024}Ki. " + "".join(clauses)
         )
 
     def _write(self, pod: Json, places: Sequence[Place], message: str, *, measured: bool) -> None:

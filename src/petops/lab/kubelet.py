@@ -17,6 +17,7 @@ from petops.lab.event_recorder import EventRecorder
 from petops.lab.evictions import Evictions
 from petops.lab.image_pulls import ImagePulls
 from petops.lab.kubernetes_subresources import LogLine, UnreachableKubeletError
+from petops.lab.node_disk import NodeDisks
 from petops.lab.node_heartbeats import NodeHeartbeats
 from petops.lab.node_memory import NodeRules, available_bytes
 from petops.lab.node_pressure import NodePressure
@@ -51,8 +52,9 @@ class Kubelet:
         self._endings = Endings(stage, self._places, self._restart, settle)
         self._probes = Probes(stage, self._places, settle, self._endings.kill)
         self._pulls = ImagePulls(stage, self._places)
-        self._evictions = Evictions(stage, self._places, events, rules, settle)
+        self._evictions = Evictions(stage, self._places, events, settle)
         self.pressure = NodePressure(stage, self._places, events, self._evictions, rules)
+        self._disks = NodeDisks(stage, self._places, events, self._evictions, rules)
         self._heartbeats = NodeHeartbeats(stage, self._places, events, self._resumed)
         self._resizes = Resizes(stage, self._places, settle)
         self.started: list[Callable[[Run], None]] = []
@@ -63,6 +65,7 @@ class Kubelet:
         """Begin with what kubelets do all the time: Leases, and looking after their memory."""
         self._heartbeats.begin()
         self.pressure.begin()
+        self._disks.begin()
 
     def runs(self) -> Iterator[Run]:
         """Yield the programs that run."""

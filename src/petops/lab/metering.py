@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from petops.lab.kubelet import Kubelet
+from petops.lab.node_cpu import NodeCpus
 from petops.lab.node_memory import available_bytes
 from petops.lab.quantities import moment, quantity
 from petops.lab.runs import Run
@@ -55,6 +56,7 @@ class Meter:
         self._seen: dict[str, Seen] = {}
         self._nodes: deque[tuple[NodeUsage, ...]] = deque()
         self._spent: dict[str, float] = {}
+        self._cpus = NodeCpus(stage, kubelet.runs, self.settle)
 
     def begin(self) -> None:
         """Begin to look, also at what has run for long: its counters start where they would be."""
@@ -68,6 +70,7 @@ class Meter:
         )
         self._kubelet.started.append(self._watch)
         self._tick()
+        self._cpus.begin()
 
     def settle(self) -> None:
         """Bring every counter up to the present."""
@@ -173,6 +176,7 @@ class Meter:
             network_receive_bytes_total=int(run.network.received),
             network_transmit_bytes_total=int(run.network.sent),
             alive=True,
+            cpu_waiting_seconds_total=run.waiting_seconds,
         )
 
     def _node(self, node: Json, runs: Sequence[Run]) -> NodeUsage:
@@ -194,7 +198,8 @@ class Meter:
             cpu_system_seconds_total=system,
             cpu_iowait_seconds_total=iowait,
             disk_io_seconds_total=up * 0.004,
-            pressure_cpu_waiting_seconds_total=up * 0.006,
+            pressure_cpu_waiting_seconds_total=up * 0.006
+            + self._cpus.waiting_seconds.get(name, 0.0),
             pressure_memory_waiting_seconds_total=up * 1e-5 + stalled,
             pressure_io_waiting_seconds_total=up * 0.001,
             evictions_total=self._kubelet.evictions(name),

@@ -20,12 +20,14 @@ _SWING_BYTES: Final = 40 * MIB
 class NodeRules:
     """What the kubelets are configured with, by the names of KubeletConfiguration.
 
-    `evictionHard: {memory.available: 100Mi}` is what EKS sets. `evictionPressureTransitionPeriod`
-    is 5 minutes where nobody sets it; the lab's kubelets have a shorter one, as nobody who
-    practises wants to wait that long. `/api/v1/nodes/NAME/proxy/configz` says both.
+    `evictionHard: {memory.available: 100Mi, nodefs.available: 10%}` is what EKS sets.
+    `evictionPressureTransitionPeriod` is 5 minutes where nobody sets it; the lab's kubelets have a
+    shorter one, as nobody who practises wants to wait that long. `/api/v1/nodes/NAME/proxy/configz`
+    says both.
     """
 
     memory_available_bytes: int = 100 * MIB
+    disk_available_ratio: float = 0.1
     transition_seconds: float = 30.0
 
 

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from petops.lab.event_recorder import EventRecorder
-from petops.lab.evictions import Evictions
-from petops.lab.node_memory import NodeRules, available_bytes
+from petops.lab.evictions import Evictions, Shortage
+from petops.lab.node_memory import NodeRules, available_bytes, used_bytes
 from petops.lab.places import Places
-from petops.lab.quantities import stamp
+from petops.lab.quantities import binary, stamp
 from petops.lab.runs import Run
 from petops.lab.stage import Stage
 from petops.lab.store import Json, key_of
@@ -92,9 +92,15 @@ class NodePressure:
         """Evict one pod, and wait until it is gone before looking for the next."""
         if watched.waits_until is not None and self._stage.now < watched.waits_until:
             return
-        victim = self._evictions.next_of(node)
+        shortage = Shortage(
+            resource="memory",
+            threshold=binary(self._rules.memory_available_bytes),
+            available_bytes=available,
+            used=used_bytes,
+        )
+        victim = self._evictions.next_of(node, shortage)
         if victim is not None:
-            self._evictions.evict(victim, available)
+            self._evictions.evict(victim, shortage)
             watched.waits_until = self._stage.now + _AFTER_EVICTION
 
     def _write(self, name: str, holds: bool) -> None:

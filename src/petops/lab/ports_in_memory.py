@@ -48,6 +48,10 @@ _OF_CONTAINER: Final[Mapping[Signal, tuple[str, Callable[[ContainerUsage], float
         "container_cpu_cfs_periods_total",
         lambda usage: None if usage.cpu_limit_cores is None else usage.cfs_periods_total,
     ),
+    Signal.CPU_WAITING_SECONDS_TOTAL: (
+        "container_pressure_cpu_waiting_seconds_total",
+        lambda usage: usage.cpu_waiting_seconds_total,
+    ),
     Signal.CPU_THROTTLED_PERIODS_TOTAL: (
         "container_cpu_cfs_throttled_periods_total",
         lambda usage: None if usage.cpu_limit_cores is None else usage.cfs_throttled_periods_total,

@@ -11,6 +11,7 @@ at a plateau, and honours some environment variables:
 - `CPU_CORES`: what it wants of CPU beside what requests cost;
 - `STARTS_AFTER_SECONDS`, `STOPS_WITHIN_SECONDS`: when it listens, and how long it takes to end;
 - `UNREADY_AFTER_SECONDS`, `UNHEALTHY_AFTER_SECONDS`: from when on its probes answer 503;
+- `WRITES_MIB_PER_SECOND`: how much more of its node's disk it takes each second;
 - `EXITS_AFTER_SECONDS` with `EXIT_CODE` (else 1): when it ends by itself.
 """
 
@@ -62,6 +63,7 @@ class Program:
     memory_limit_bytes: int | None
     memory_request_bytes: int | None
     cpu_limit_cores: float | None
+    cpu_request_cores: float = 0.0
     pod_created_at: datetime
     started_at: datetime
     chance: Chance
@@ -98,6 +100,7 @@ class Program:
             memory_limit_bytes=None if limit is None else int(limit),
             memory_request_bytes=None if request is None else int(request),
             cpu_limit_cores=amount(resources, "limits", "cpu"),
+            cpu_request_cores=amount(resources, "requests", "cpu") or 0.0,
             pod_created_at=moment(pod["metadata"]["creationTimestamp"]),
             started_at=now,
             chance=chance,
@@ -154,6 +157,7 @@ class Behaviour:
     is_live: Callable[[float], bool] | None = None
     exits_after: float | None = None
     exit_code: int = 1
+    disk_bytes: OfSeconds = field(default=lambda seconds: 0.0)
     error_ratio: OfSeconds = field(default=lambda seconds: 0.001)
     latency_seconds: OfSeconds = field(default=lambda seconds: 0.03)
     writes: LogWriter = _nothing_written
@@ -186,6 +190,7 @@ def ordinary(program: Program) -> Behaviour:
     """A service at its plateau, or one that leaks from there if its environment says so."""
     baseline = program.number("BASELINE_MIB", _plateau_mib(program))
     leak = max(program.number("LEAK_MIB_PER_SECOND", 0.0), 0.0)
+    writes = max(program.number("WRITES_MIB_PER_SECOND", 0.0), 0.0)
     lasts, busy = program.lasts_seconds, max(program.number("CPU_CORES", 0.0), 0.0)
     noise_of = {name: program.chance.wobble(name, *program.key) for name in _NOISES}
     cached_mib = 8 + 2 * program.chance.unit("cached", *program.key)
@@ -209,6 +214,7 @@ def ordinary(program: Program) -> Behaviour:
         cache_bytes=cache_bytes,
         cpu_cores=cpu_cores,
         most_bytes=math.inf if leak else baseline * (1 + _NOISE_RATIO) * MIB,
+        disk_bytes=lambda seconds: writes * min(seconds, lasts) * MIB,
         error_ratio=lambda seconds: 0.001,
         latency_seconds=lambda seconds: 0.03 + 0.004 * noise_of["latency"](seconds),
         writes=_log(program, leak, lasts),

@@ -52,6 +52,7 @@ class ContainerUsage:
     network_receive_bytes_total: int
     network_transmit_bytes_total: int
     alive: bool
+    cpu_waiting_seconds_total: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,6 +148,15 @@ def node_of(world: World, app: str) -> str:
     return str(min(found, key=lambda one: str(one["metadata"]["name"]))["spec"]["nodeName"])
 
 
+def node_with(world: World, condition: str) -> str:
+    """Return a node of which a condition holds; raise PetopsError where there is none."""
+    for node in asked(world, "GET", "/api/v1/nodes")["items"]:
+        for one in node["status"]["conditions"]:
+            if (one["type"], one["status"]) == (condition, "True"):
+                return str(node["metadata"]["name"])
+    raise PetopsError(f"no node has {condition}")
+
+
 def job(world: World, name: str, values: Mapping[str, str], *, tries: int = 1) -> None:
     """Create a Job whose program the variables describe."""
     pod = {

@@ -19,6 +19,7 @@ from petops.scenarios.drills import (
     asked,
     job,
     node_of,
+    node_with,
     released,
     rolled_out,
     with_environment,
@@ -191,6 +192,34 @@ def _slow_dependency(
     return begin
 
 
+def _full_disk(world: World) -> Callable[[World], Posed]:
+    """Let a program write until its node's kubelet has to evict; the alarm is about the node."""
+    released(world, "exporter", {"WRITES_MIB_PER_SECOND": "150"}, replicas=1)
+
+    def posed(world: World) -> Posed:
+        about = About(name=node_with(world, "DiskPressure"), kind=Kind.NODE)
+        expects = Expected(mode="disk-pressure", about=about, remedies=("cordon-node",))
+        return Posed(about=about, expects=expects)
+
+    return posed
+
+
+def _starved(world: World) -> Posed:
+    """Let a service ask for far less CPU than it uses, beside one that takes all that is left."""
+    modest = {"requests": {"cpu": "5m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}
+    about = About(name="petlistadoptions-go")
+    env = with_environment(world, about.name, {"CPU_CORES": "0.3"})
+    rolled_out(world, about.name, {"resources": modest, "env": env})
+    released(
+        world,
+        "batch-encoder",
+        {"CPU_CORES": "8"},
+        replicas=3,
+        resources={"requests": {"cpu": "600m", "memory": "64Mi"}},
+    )
+    return Posed(about=about, expects=Expected(mode="node-cpu-starvation"))
+
+
 FAULTS: Final = (
     Drill(
         name="memory-leak",
@@ -254,6 +283,13 @@ FAULTS: Final = (
         ),
         seconds=600,
         categories=(Category.LATENCY,),
+    ),
+    Drill(name="disk-pressure", begin=_full_disk, seconds=420, categories=(Category.NODE,)),
+    Drill(
+        name="node-cpu-starvation",
+        begin=_starved,
+        seconds=900,
+        categories=(Category.LATENCY, Category.CPU),
     ),
     Drill(
         name="node-memory-pressure",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from statistics import median
 
 from petops.domain.evidence import PodScope, Sample, Series, Signal
 from petops.domain.facts import Pod
 from petops.domain.performance import ContainerCpu, CpuUse, PodLatency, RequestLatency
+from petops.domain.subject import Subject
 from petops.errors import SourceError
 from petops.playbooks.base import Case, Sources, step
 from petops.playbooks.counters import before, lately, rise
-from petops.playbooks.steps.workloads import affected_pods, worst_owner
+from petops.playbooks.steps.workloads import affected_pods, principal, recent_rollouts, worst_owner
 
+# Means are taken over so long at a time, so that a while of trouble does not outweigh the rest.
+STRETCH = timedelta(minutes=3)
 _Key = tuple[str, str]
 _Samples = Mapping[_Key, tuple[Sample, ...]]
 
@@ -54,25 +59,69 @@ async def cpu_use(case: Case, sources: Sources) -> CpuUse:
 
 @step("How long do its requests take?")
 async def request_latency(case: Case, sources: Sources) -> RequestLatency:
-    """Read the mean request duration of each pod, lately and before."""
+    """Read the mean request duration of each pod, lately, and of its workload before.
+
+    Pods that are gone count for before: one that was slow from its birth has no better past.
+    """
     pods = await _pods_and_siblings(sources)
+    affected = await sources.answers.answer(affected_pods)
+    sets: tuple[str, ...] = ()
+    # Without revisions the pods that are gone stay unknown, no more.
+    with suppress(SourceError):
+        revisions = (await sources.answers.answer(recent_rollouts)).revisions
+        sets = tuple(one.name for one in revisions)
     seconds, counts = await _read(
         case,
         sources,
         pods,
         (Signal.REQUEST_SECONDS_TOTAL, Signal.REQUEST_DURATIONS_TOTAL),
         per_container=False,
+        sets=sets,
     )
-    end = case.window.end
+    end, owner_of = case.window.end, {pod.name: pod.owner for pod in pods}
+    owner = principal(affected)
+    means: dict[Subject, list[float]] = {}
+    for pod, _ in seconds:
+        whose = owner_of.get(pod, owner)
+        means.setdefault(whose, []).extend(
+            _stretches(seconds[pod, ""], counts.get((pod, ""), ()), end)
+        )
     found = []
-    for pod in pods:
-        key = (pod.name, "")
+    for one in pods:
+        key = (one.name, "")
         now = _mean(lately(seconds.get(key, ()), end), lately(counts.get(key, ()), end))
         if now is None:
             continue
-        earlier = _mean(before(seconds.get(key, ()), end), before(counts.get(key, ()), end))
-        found.append(PodLatency(pod=pod.name, owner=pod.owner, seconds=now, before_seconds=earlier))
+        earlier = means.get(one.owner)
+        found.append(
+            PodLatency(
+                pod=one.name,
+                owner=one.owner,
+                seconds=now,
+                before_seconds=median(earlier) if earlier else None,
+            )
+        )
     return RequestLatency(pods=tuple(found))
+
+
+def _stretches(
+    seconds: tuple[Sample, ...], counts: tuple[Sample, ...], end: datetime
+) -> Iterator[float]:
+    """Yield one pod's mean durations, stretch by stretch, until well before now."""
+    earlier_seconds, earlier_counts = before(seconds, end), before(counts, end)
+    if not earlier_seconds:
+        return
+    at, last = earlier_seconds[0].at, earlier_seconds[-1].at
+    while at < last:
+        until = at + STRETCH
+        mean = _mean(_between(earlier_seconds, at, until), _between(earlier_counts, at, until))
+        if mean is not None:
+            yield mean
+        at = until
+
+
+def _between(samples: tuple[Sample, ...], start: datetime, end: datetime) -> tuple[Sample, ...]:
+    return tuple(one for one in samples if start <= one.at <= end)
 
 
 async def _pods_and_siblings(sources: Sources) -> tuple[Pod, ...]:
@@ -92,8 +141,10 @@ async def _read(
     signals: tuple[Signal, ...],
     *,
     per_container: bool,
+    sets: tuple[str, ...] = (),
 ) -> list[_Samples]:
-    scope = PodScope(namespace=pods[0].namespace, pods=tuple(pod.name for pod in pods))
+    names = tuple(pod.name for pod in pods)
+    scope = PodScope(namespace=pods[0].namespace, pods=names, prefixes=sets)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_series(case, sources, one, scope)) for one in signals]
     results = [task.result() for task in tasks]
