@@ -22,7 +22,7 @@ async def test_a_drill_ends_with_the_true_verdict(drill: Drill) -> None:
     for category in drill.categories:
         found = await rehearsal.drilled(category)
         assert not found.wrong, found.wrong
-        for source in AWAY:
+        for source in AWAY if category is drill.categories[0] else ():
             without = await rehearsal.drilled(category, source)
             assert not without.wrong, (source, without.wrong)
             assert (without.confidence or 0.0) <= (found.confidence or 0.0), source

@@ -7,6 +7,7 @@ from typing import Final
 from petops.domain.alarm import Category
 from petops.domain.subject import Kind
 from petops.lab.world import World
+from petops.scenarios.drill_beginnings import WEB
 from petops.scenarios.drills import (
     DEPLOYMENTS,
     NAMESPACE,
@@ -20,7 +21,6 @@ from petops.scenarios.drills import (
     rolled_out,
     with_environment,
 )
-from petops.scenarios.drills_of_faults import WEB
 
 _NOTHING: Final = Expected(mode=None)
 _SYMPTOMS: Final = (
