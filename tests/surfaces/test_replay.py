@@ -7,18 +7,23 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from petops.domain.events import CauseCorrected
 from petops.domain.incident import Incident
 from petops.domain.phases import Phase
 from petops.errors import PetopsError, UsageError
 from petops.journal.sqlite import SqliteJournal
+from petops.programs.postmortem import markdown
 from petops.programs.replaying import export_case, incident_of, replayed
-from tests.engine.stage import Stage
+from tests.engine.leaky import SUBJECT
+from tests.engine.stage import RESPONDER, Stage
 
 pytestmark = pytest.mark.looptime
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 async def leaked() -> Incident:
@@ -87,6 +92,22 @@ async def test_an_exported_case_is_investigated_and_scored(tmp_path: Path) -> No
     assert petops(tmp_path, "eval", str(case)).returncode == 0
     again = petops(tmp_path, "replay", incident.id, "--json")
     assert json.loads(again.stdout)["same"] is True
+
+
+async def test_what_a_person_said_that_it_was_is_what_the_case_is_scored_against(
+    tmp_path: Path,
+) -> None:
+    incident = await leaked()
+    said = CauseCorrected(at=NOW, by=RESPONDER, mode="nothing", because="a load test")
+    export_case(replace(incident, corrected=said), tmp_path)
+    assert json.loads((tmp_path / "expected.json").read_text()) == {"mode": None}
+    other = replace(said, mode="hpa-maxed", subject=SUBJECT)
+    export_case(replace(incident, corrected=other), tmp_path)
+    expected = json.loads((tmp_path / "expected.json").read_text())
+    assert expected["mode"] == "hpa-maxed"
+    assert expected["subject"]["name"] == "checkout"
+    text = markdown(replace(incident, corrected=said))
+    assert "- What it really was, says alice: nothing: a load test." in text
 
 
 async def test_what_is_no_case_is_said(tmp_path: Path) -> None:

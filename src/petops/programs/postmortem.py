@@ -83,6 +83,10 @@ def _summary(incident: Incident) -> Iterator[str]:
     if before:
         yield f"- It came back: this is round {before + 1}; the timeline has them all."
     yield f"- Cause: {plain(diagnosis.because) if diagnosis else 'not found yet'}."
+    if said := incident.corrected:
+        about = f" of {said.subject}" if said.subject else ""
+        why = f": {said.because}" if said.because else ""
+        yield f"- What it really was, says {plain(said.by.user)}: {plain(said.mode + about + why)}."
     acts = acts_made(incident)
     for one in acts:
         who = " and ".join(one.approvers) or "nobody"
@@ -250,6 +254,8 @@ def _moments(incident: Incident) -> Iterator[tuple[str, str]]:
                 answered += 1
             case ev.StepUnanswered():
                 unanswered += 1
+            case ev.Mirrored():
+                continue  # where it was shown tells nothing of what happened
             case _:
                 if isinstance(event, ev.Diagnosed) and answered + unanswered:
                     text = f"{answered} questions answered, {unanswered} not"

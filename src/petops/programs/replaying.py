@@ -24,6 +24,8 @@ from petops.wire.report import subject_as_json
 
 ENTRIES: Final = "entries.jsonl"
 EXPECTED: Final = "expected.json"
+NOTHING: Final = "nothing"
+"""What a person says of an incident in which nothing was broken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +103,7 @@ def _verdict(found: Diagnosis) -> dict[str, Any]:
 
 def export_case(incident: Incident, folder: Path) -> None:
     """Write the incident as a case: its entries, and the verdict that it had."""
-    verdict = _verdict(replayed(incident).then)
-    expected: dict[str, Any] = {"mode": verdict["mode"]}
-    if verdict["subject"] is not None:
-        expected["subject"] = verdict["subject"]
-    if offered := [one for one in incident.proposals if not isinstance(one.change, Advice)]:
-        expected["remedy"] = offered[0].remedy
+    expected = _expected(incident, replayed(incident).then)
     lines = "".join(f"{entry_to_json(one)}\n" for one in incident.history)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,6 +112,22 @@ def export_case(incident: Incident, folder: Path) -> None:
         (folder / EXPECTED).write_text(text + "\n", encoding="utf-8")
     except OSError as exc:
         raise PetopsError(f"{folder} cannot be written: {exc.strerror}") from exc
+
+
+def _expected(incident: Incident, then: Diagnosis) -> dict[str, Any]:
+    """Return the true verdict: what a person said that it was, else the one that stood."""
+    said = incident.corrected
+    if said is not None:
+        about = subject_as_json(said.subject)
+        mode = None if said.mode == NOTHING else said.mode
+        return {"mode": mode, **({"subject": about} if about else {})}
+    verdict = _verdict(then)
+    expected: dict[str, Any] = {"mode": verdict["mode"]}
+    if verdict["subject"] is not None:
+        expected["subject"] = verdict["subject"]
+    if offered := [one for one in incident.proposals if not isinstance(one.change, Advice)]:
+        expected["remedy"] = offered[0].remedy
+    return expected
 
 
 def incident_of(folder: Path) -> Incident:
