@@ -12,7 +12,7 @@ set -eu
     --universal --python-version 3.11 --no-build --generate-hashes --upgrade --quiet \
     --no-annotate --no-emit-index-url --no-emit-find-links \
     --custom-compile-command "make lock" --output-file requirements/dev.lock
-.tools/uv/bin/uv pip compile pyproject.toml --constraint requirements/dev.lock \
+.tools/uv/bin/uv pip compile pyproject.toml --extra postgres --constraint requirements/dev.lock \
     --universal --python-version 3.11 --no-build --generate-hashes --quiet \
     --no-annotate --no-emit-index-url --no-emit-find-links \
     --custom-compile-command "make lock" --output-file requirements/run.lock
