@@ -25,6 +25,11 @@ DOCS = ROOT / "docs"
 PAGES = ("prerequisites", "install", "troubleshooting", "demo-scenarios", "prometheus-mcp-guide")
 BLOCK = re.compile(r"^```bash( cloud)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 KUBECTL = ROOT / ".tools" / "kubectl"
+INSTALLED = """
+kubectl wait --for=delete namespace/devops-agent --timeout=60s || true
+kubectl apply -k manifests/overlays/read-only
+kubectl rollout status deployment/prometheus-mcp-server -n devops-agent --timeout 60s
+"""
 OTHERS = {"docker", "eksctl", "curl", "sleep", "kill"}
 
 
@@ -91,6 +96,8 @@ def test_a_page_can_be_followed_on_the_lab(
     if not KUBECTL.exists():
         pytest.skip("there is no .tools/kubectl; `make test` gets it")
     (tmp_path / "manifests").symlink_to(ROOT / "manifests")
+    if page == "troubleshooting":  # of what is installed
+        shell(INSTALLED, terminal, tmp_path)
     for block in blocks(page, cloud=False):
         shell(block, terminal, tmp_path)
 
