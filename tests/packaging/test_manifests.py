@@ -16,7 +16,11 @@ import yaml
 import petops
 from petops.config import load
 from petops.errors import PetopsError, UsageError
+from petops.lab.prometheus import running_prometheus
+from petops.mcp_server.client import PrometheusAccess, PrometheusHttp
+from petops.programs.daemon import Beside
 from petops.programs.manifests import COMPONENTS, OVERLAYS, Wanted, built, objects, text
+from petops.sources.sqs_alarms import SqsAlarms
 from tests.lab.kubectl import PROGRAM, Kubectl, served
 
 ROOT = Path(__file__).parents[2]
@@ -270,19 +274,40 @@ def test_the_settings_of_an_overlay_can_be_read(overlay: str, mode: str, tmp_pat
     settings = load(tmp_path / "petops.toml", {}).settings
     assert settings.repair.mode == mode
     assert settings.daemon.port == 8080
+    assert settings.daemon.token_review, "off loopback the API takes nobody unknown"
+    (lease,) = [one for one in objects(Wanted()) if one["kind"] == "Role"]
+    names = [rule.get("resourceNames") for rule in lease["rules"]]
+    assert [settings.daemon.lease] in names
     assert settings.journal.path.startswith("/var/lib/petops/")
 
 
 def test_what_is_watched_and_drawn_exists() -> None:
-    """Every metric of petops' own in rules and dashboards is one that the code names."""
+    """Every metric of petops' own in rules and dashboards is one that it exports."""
     source = "".join(one.read_text(encoding="utf-8") for one in (ROOT / "src").rglob("*.py"))
-    named = set(re.findall(r'"(petops_[a-z_]+)"', source))
-    watched = "".join(
-        json.dumps(one)
-        for one in every_object()
-        if one["kind"] == "PrometheusRule" or one["metadata"]["name"].endswith("-dashboards")
-    )
-    used = set(re.findall(r"\b(petops_[a-z_]+)", watched))
-    assert len(used) > 5
+    exported = set(re.findall(r'"(petops_[a-z_]+)"', source))
+    beside = Beside(source=SqsAlarms("http://127.0.0.1/1/alarms"))()
+    exported |= {f"petops_{name}" for name in beside}
+    used = {name for query in queries() for name in re.findall(r"\b(petops_[a-z_]+)", query)}
+    assert len(used) > 10
     bare = {re.sub(r"_(total|bucket|count|sum)$", "", one) for one in used}
-    assert bare <= named, bare - named
+    assert bare <= exported, bare - exported
+
+
+def queries() -> Iterator[str]:
+    for one in every_object():
+        if one["kind"] == "PrometheusRule":
+            yield from (rule["expr"] for group in one["spec"]["groups"] for rule in group["rules"])
+        if one["metadata"]["name"].endswith("-dashboards"):
+            for text_of_one in one["data"].values():
+                panels = json.loads(text_of_one)["panels"]
+                yield from (target["expr"] for each in panels for target in each["targets"])
+
+
+@pytest.mark.slow
+async def test_prometheus_understands_every_query(tmp_path: Path) -> None:
+    async with (
+        running_prometheus([], tmp_path) as prometheus,
+        PrometheusHttp(PrometheusAccess(url=prometheus.url)) as client,
+    ):
+        for query in queries():
+            await client.query(query)  # raises for what Prometheus cannot parse
