@@ -110,6 +110,9 @@ class Shop:
             ],
         )
 
+    def written_traces(self) -> list[Any]:
+        return list(self._traces())
+
     def traces(self) -> XRayTraces:
         found = {one["Id"]: one for one in self._traces()}
         return XRayTraces(client=RecordedXRay(found))

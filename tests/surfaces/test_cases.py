@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.request_shop import PAY, TABLE, Shop, Wrong
+
 pytestmark = pytest.mark.slow
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 CAUSE, NO_CAUSE = 0, 3
@@ -138,3 +140,54 @@ def test_a_folder_that_is_none_or_is_broken_is_said(tmp_path: Path) -> None:
     status, _, said = investigated(tmp_path / "broken")
     assert status == 2
     assert "pods.json" in said
+
+
+def test_a_case_with_traces_tells_where_the_time_goes(tmp_path: Path) -> None:
+    shop = Shop(wrong=Wrong(seconds={TABLE: 0.5}))
+    written(shop, tmp_path)
+    status, found, _ = investigated(tmp_path)
+    assert status == CAUSE, found
+    assert found["diagnosis"]["mode"] == "slow-dependency"
+    assert found["diagnosis"]["subject"]["name"] == PAY
+    assert TABLE in found["diagnosis"]["because"]
+    assert found["diagnosis"]["confidence"] <= 0.6
+    (tmp_path / "traces.json").unlink()
+    status, found, _ = investigated(tmp_path)
+    assert status == NO_CAUSE
+    assert {"step": "service-map", "why": "the case holds no traces"} in found["gaps"]
+    (tmp_path / "traces.json").write_text('{"Traces": 3}')
+    status, _, said = investigated(tmp_path)
+    assert status == 2
+    assert "traces.json holds no traces" in said
+
+
+KINDS = {
+    "pods": ("v1", "PodList"),
+    "services": ("v1", "ServiceList"),
+    "nodes": ("v1", "NodeList"),
+    "deployments": ("apps/v1", "DeploymentList"),
+    "replicasets": ("apps/v1", "ReplicaSetList"),
+    "endpointslices": ("discovery.k8s.io/v1", "EndpointSliceList"),
+}
+
+
+def written(shop: Shop, folder: Path) -> None:
+    """Write the shop down as a case, with an alarm about what pays."""
+    for path, objects in shop.api().objects.items():
+        version, kind = KINDS[path.rpartition("/")[2]]
+        listed = {"apiVersion": version, "kind": kind, "items": list(objects.values())}
+        (folder / f"{path.rpartition('/')[2]}.json").write_text(json.dumps(listed))
+    event = {
+        "metadata": {"name": "now", "namespace": "shop", "uid": "now"},
+        "involvedObject": {"kind": "Pod", "name": "x", "namespace": "shop"},
+        "reason": "Pulled",
+        "lastTimestamp": "2026-11-23T12:00:00Z",
+    }
+    events = {"apiVersion": "v1", "kind": "EventList", "items": [event]}
+    (folder / "events.json").write_text(json.dumps(events))
+    (folder / "traces.json").write_text(json.dumps({"Traces": shop.written_traces()}))
+    labels = {"alertname": "HighLatency", "namespace": "shop", "deployment": shop.name(PAY)}
+    alert = {"status": "firing", "labels": labels, "startsAt": "2026-11-23T11:57:00Z"}
+    (folder / "alarm.json").write_text(
+        json.dumps({"version": "4", "status": "firing", "alerts": [alert]})
+    )
