@@ -1,10 +1,12 @@
 """The tables of docs/settings.md, from the sections' own words.
 
-`python -m tests.surfaces.settings_page` writes them into the page.
+`python -m tests.architecture.settings_page` writes them into the page. A new section goes to its
+end, for a person to say more of it.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from dataclasses import Field, fields, is_dataclass
@@ -56,6 +58,10 @@ def _value(default: Any) -> str:
 def written(text: str) -> str:
     """The page with its tables as they are now."""
     known = sections()
+    for name, section in known.items():
+        if f"<!-- settings:{name} -->" not in text:
+            about = inspect.getdoc(section) or ""
+            text += f"\n## [{name}]\n\n{about}\n\n<!-- settings:{name} -->\n<!-- end -->\n"
     return _BLOCK.sub(lambda found: f"{found[1]}{table(known[found[2]])}{found[3]}", text)
 
 
