@@ -24,7 +24,7 @@ import httpx2
 from petops.lab.children import beside, listening_socket
 from petops.lab.kubernetes_server import kubernetes_app
 from petops.lab.running import Lab
-from petops.lab.scraped import exporters, scrape_app
+from petops.lab.scraped import Scrapes, exporters
 from petops.lab.serving import LoopbackServer
 from petops.lab.world import World
 from petops.scenarios import BEHAVIOURS
@@ -120,8 +120,8 @@ async def of_size(size: int) -> dict[str, Any]:
     world = World(WallClock(), behaviours=BEHAVIOURS, size=size)
     built = time.perf_counter() - began
     api = LoopbackServer(kubernetes_app(world), listening_socket())
-    names = exporters(one.node for one in world.nodes_usage())
-    app = scrape_app(world, names, every_seconds=world.scale.scrape_seconds)
+    scraped = exporters(one.node for one in world.nodes_usage())
+    app = Scrapes(world, scraped, every_seconds=world.scale.scrape_seconds).app
     scrape = LoopbackServer(app, listening_socket())
     async with (
         beside(world.run(), api.run_until_cancelled(), scrape.run_until_cancelled()),

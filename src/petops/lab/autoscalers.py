@@ -14,7 +14,7 @@ from petops.lab.pod_facts import is_active, is_ready
 from petops.lab.quantities import amount, stamp
 from petops.lab.resource_metrics import Used
 from petops.lab.selectors import selects
-from petops.lab.stage import Stage
+from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json, key_of
 
 COMPONENT: Final = "horizontal-pod-autoscaler"
@@ -203,7 +203,7 @@ class Autoscalers:
         def scale(found: Json) -> None:
             found["spec"]["replicas"] = desired
 
-        self._stage.store.edit(resource, *key_of(scaled), scale)
+        self._stage.edit(CONTROLLERS, resource, key_of(scaled), scale, "scale")
 
     def _say(self, found: Json, reason: str, message: str, *, warning: bool = False) -> None:
         self._events.controller(
@@ -218,11 +218,7 @@ class Autoscalers:
             if name in before
         }
         made = {**kept, "currentMetrics": None, **status, "conditions": conditions.listed}
-        self._stage.store.edit(
-            "horizontalpodautoscalers",
-            *key_of(found),
-            lambda one: one.__setitem__("status", made),
-        )
+        self._stage.write_status(CONTROLLERS, "horizontalpodautoscalers", key_of(found), made)
 
 
 _GOT_SCALE: Final = "the HPA controller was able to get the target's current scale"

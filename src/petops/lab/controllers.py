@@ -41,7 +41,7 @@ class Controllers:
         self._deployments = Deployments(stage, events)
         self._replica_sets = ReplicaSets(stage, events, self.end_pod)
         self._autoscalers = Autoscalers(stage, events)
-        self._quotas = QuotaStatus(stage.store)
+        self._quotas = QuotaStatus(stage)
         self._keepers: Mapping[str, tuple[str, Reconcile]] = {
             "replicasets": ("ReplicaSet", self._replica_sets.reconcile),
             "daemonsets": ("DaemonSet", DaemonSets(stage, events, self.end_pod).reconcile),

@@ -12,7 +12,7 @@ from petops.lab.quotas import ForbiddenError
 from petops.lab.replica_sets import EndPod
 from petops.lab.revisions import Revisions
 from petops.lab.scheduler import refuses
-from petops.lab.stage import Stage
+from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json, key_of
 
 COMPONENT: Final = "daemonset-controller"
@@ -114,9 +114,7 @@ class DaemonSets:
             "numberUnavailable": len(names) - available,
         }
         status |= {name: count for name, count in extra.items() if count}
-        self._stage.store.edit(
-            "daemonsets", *key_of(found), lambda one: one.__setitem__("status", status)
-        )
+        self._stage.write_status(CONTROLLERS, "daemonsets", key_of(found), status)
 
 
 def _tolerations(spec: Json) -> list[Json]:

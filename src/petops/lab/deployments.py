@@ -119,9 +119,7 @@ class Deployments:
             "spec": spec,
             "status": {"replicas": 0},
         }
-        if (sign := self._stage.sign(CONTROLLERS, "replicasets")) is not None:
-            sign(None, made)
-        new = self._stage.store.create("replicasets", made)
+        new = self._stage.create(CONTROLLERS, "replicasets", made)
         if spec["replicas"]:
             self._say_scaled(deployment, new, 0)
         return new
@@ -156,8 +154,7 @@ class Deployments:
             annotations = found["metadata"].get("annotations") or {}
             found["metadata"]["annotations"] = {**annotations, REVISION: str(_revision(new))}
 
-        sign = self._stage.sign(CONTROLLERS, "deployments")
-        self._stage.store.edit("deployments", *key_of(deployment), annotate, sign)
+        self._stage.edit(CONTROLLERS, "deployments", key_of(deployment), annotate)
 
     def _roll(self, deployment: Json, new: Json, old: list[Json]) -> None:
         surge, missing = bounds(deployment)
@@ -218,7 +215,7 @@ class Deployments:
         return now
 
     def _edit_replica_set(self, found: Json, change: Callable[[Json], None]) -> Json:
-        return self._stage.store.edit("replicasets", *key_of(found), change) or found
+        return self._stage.edit(CONTROLLERS, "replicasets", key_of(found), change) or found
 
     def _say_scaled(self, deployment: Json, found: Json, before: int) -> None:
         now, name = found["spec"]["replicas"], found["metadata"]["name"]
@@ -233,8 +230,7 @@ class Deployments:
         counted = self._replica_sets(found)
         current = next((one for one in counted if new and key_of(one) == key_of(new)), None)
         now = with_status(found, counted, current, missing, self._stage.now, created=created)
-        sign = self._stage.sign(CONTROLLERS, "deployments", "status")
-        store.edit("deployments", namespace, name, lambda one: one.__setitem__("status", now), sign)
+        self._stage.write_status(CONTROLLERS, "deployments", (namespace, name), now)
         deadline = progress_deadline({**found, "status": now})
         if deadline is not None and deadline >= self._stage.now:
             self._stage.at(deadline + timedelta(seconds=1), lambda: self.reconcile(namespace, name))

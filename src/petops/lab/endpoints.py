@@ -7,7 +7,7 @@ from typing import Any
 from petops.lab.pod_facts import OVER, is_active, is_ready, owner_reference
 from petops.lab.quantities import share, stamp
 from petops.lab.selectors import selects
-from petops.lab.stage import Stage
+from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json, clone, key_of
 
 
@@ -57,7 +57,7 @@ class Endpoints:
             made: Json = {"metadata": metadata}
             if subsets:
                 made["subsets"] = subsets
-            self._stage.store.create("endpoints", made)
+            self._stage.create(CONTROLLERS, "endpoints", made)
             return
 
         def write(found: Json) -> None:
@@ -65,7 +65,7 @@ class Endpoints:
             if subsets:
                 found["subsets"] = subsets
 
-        self._stage.store.edit("endpoints", namespace, name, write)
+        self._stage.edit(CONTROLLERS, "endpoints", (namespace, name), write)
 
     def _write_slice(self, service: Json, pods: list[Json], found: Json | None) -> None:
         namespace, name = key_of(service)
@@ -75,9 +75,8 @@ class Endpoints:
             "ports": _ports(service, pods),
         }
         if found is not None:
-            self._stage.store.edit(
-                "endpointslices", *key_of(found), lambda one: one.update(content)
-            )
+            key = key_of(found)
+            self._stage.edit(CONTROLLERS, "endpointslices", key, lambda one: one.update(content))
             return
         labels = {
             **(service["metadata"].get("labels") or {}),
@@ -91,7 +90,7 @@ class Endpoints:
             "ownerReferences": [owner_reference("v1", "Service", service)],
             "generation": 1,
         }
-        self._stage.store.create("endpointslices", {"metadata": metadata, **content})
+        self._stage.create(CONTROLLERS, "endpointslices", {"metadata": metadata, **content})
 
     def _endpoint(self, pod: Json) -> Json:
         ready, ends = is_ready(pod), "deletionTimestamp" in pod["metadata"]
@@ -181,10 +180,8 @@ class Budgets:
         }
         status["conditions"] = [self._condition(found, allowed > 0)]
 
-        def write(budget: Json) -> None:
-            budget["status"] = clone(status)
-
-        self._stage.store.edit("poddisruptionbudgets", namespace, name, write)
+        key = (namespace, name)
+        self._stage.write_status(CONTROLLERS, "poddisruptionbudgets", key, clone(status))
 
     def _condition(self, found: Json, allowed: bool) -> Json:
         before = ((found.get("status") or {}).get("conditions") or [{}])[0]

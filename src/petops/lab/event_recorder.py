@@ -10,12 +10,12 @@ from typing import Final
 
 from petops.lab.quantities import micro_stamp, moment, stamp
 from petops.lab.resources import stored
-from petops.lab.stage import Stage
+from petops.lab.stage import CONTROLLERS, KUBELET, SCHEDULER, Stage
 from petops.lab.store import Json, key_of
 
 KEPT: Final = timedelta(hours=1)
 SWEEP_SECONDS: Final = 300.0
-SCHEDULER: Final = "default-scheduler"
+_SCHEDULER: Final = "default-scheduler"
 
 
 class EventRecorder:
@@ -69,7 +69,7 @@ class EventRecorder:
     def scheduler(self, pod: Json, reason: str, message: str, *, warning: bool = False) -> None:
         """Record what the scheduler decided."""
         key = (pod["metadata"]["uid"], reason, message)
-        if self._again(key, pod["metadata"]["namespace"]):
+        if self._again(SCHEDULER, key, pod["metadata"]["namespace"]):
             return
         made = self._event("pods", pod, reason, message, "")
         made |= {
@@ -79,10 +79,10 @@ class EventRecorder:
             "type": "Warning" if warning else "Normal",
             "eventTime": micro_stamp(self._stage.now),
             "action": "Scheduling" if warning else "Binding",
-            "reportingComponent": SCHEDULER,
-            "reportingInstance": f"{SCHEDULER}-lab",
+            "reportingComponent": _SCHEDULER,
+            "reportingInstance": f"{_SCHEDULER}-lab",
         }
-        self._create(key, made)
+        self._create(SCHEDULER, key, made)
 
     def _counted(
         self,
@@ -98,7 +98,8 @@ class EventRecorder:
         reason, message = said
         namespace = about["metadata"].get("namespace") or "default"
         key = (about["metadata"]["uid"], reason, message, place)
-        if self._again(key, namespace):
+        manager = KUBELET if source["component"] == KUBELET else CONTROLLERS
+        if self._again(manager, key, namespace):
             return
         at = stamp(self._stage.now)
         made = self._event(resource, about, reason, message, place)
@@ -114,9 +115,9 @@ class EventRecorder:
             "reportingComponent": source["component"],
             "reportingInstance": source.get("host", ""),
         }
-        self._create(key, made)
+        self._create(manager, key, made)
 
-    def _again(self, key: tuple[str, ...], namespace: str) -> bool:
+    def _again(self, manager: str, key: tuple[str, ...], namespace: str) -> bool:
         """Raise the count of an event that is there already; say whether it was."""
         name = self._names.get(key)
         if name is None:
@@ -131,7 +132,8 @@ class EventRecorder:
                 series["count"] += 1
                 series["lastObservedTime"] = micro_stamp(self._stage.now)
 
-        return self._stage.store.edit("events", namespace, name, count) is not None
+        place = (namespace, name)
+        return self._stage.edit(manager, "events", place, count) is not None
 
     def _event(self, resource: str, about: Json, reason: str, message: str, place: str) -> Json:
         row = stored(resource)
@@ -157,9 +159,9 @@ class EventRecorder:
             "message": message,
         }
 
-    def _create(self, key: tuple[str, ...], made: Json) -> None:
+    def _create(self, manager: str, key: tuple[str, ...], made: Json) -> None:
         self._names[key] = made["metadata"]["name"]
-        self._stage.store.create("events", made)
+        self._stage.create(manager, "events", made)
 
     def _sweep(self) -> None:
         """Take away what has not happened for an hour."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from petops.lab.stage import Stage
+from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json, clone, key_of
 
 EndPod = Callable[[Json], None]
@@ -87,4 +87,4 @@ class Garbage:
         def drop(one: Json) -> None:
             one["metadata"]["finalizers"] = finalizers
 
-        self._stage.store.edit(resource, *key_of(found), drop)
+        self._stage.edit(CONTROLLERS, resource, key_of(found), drop)

@@ -11,7 +11,7 @@ from petops.lab.pod_facts import OVER, condition, is_active, is_ready
 from petops.lab.quantities import moment, stamp
 from petops.lab.quotas import ForbiddenError
 from petops.lab.replica_sets import EndPod
-from petops.lab.stage import Stage
+from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json, key_of
 
 COMPONENT: Final = "job-controller"
@@ -157,7 +157,7 @@ class Jobs:
             status["conditions"] = [
                 _condition(kind, ends, _WHY[ends], at) for kind in ("FailureTarget", "Failed")
             ]
-        self._stage.store.edit("jobs", *key_of(job), lambda one: one.__setitem__("status", status))
+        self._stage.write_status(CONTROLLERS, "jobs", key_of(job), status)
 
 
 class CronJobs:
@@ -203,14 +203,17 @@ class CronJobs:
             return
         kept = template.get("metadata") or {}
         metadata = {**kept, "name": name, "namespace": namespace, "ownerReferences": [owner]}
-        self._stage.store.create("jobs", {"metadata": metadata, "spec": template.get("spec") or {}})
+        made = {"metadata": metadata, "spec": template.get("spec") or {}}
+        self._stage.create(CONTROLLERS, "jobs", made)
         text = f"Created job {name}"
         self._events.controller("cronjob-controller", "cronjobs", found, "SuccessfulCreate", text)
         at = stamp(self._stage.now)
-        self._stage.store.edit(
+        self._stage.edit(
+            CONTROLLERS,
             "cronjobs",
-            *key_of(found),
+            key_of(found),
             lambda one: one.setdefault("status", {}).update(lastScheduleTime=at),
+            "status",
         )
 
 

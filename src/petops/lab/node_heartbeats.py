@@ -13,7 +13,7 @@ from typing import Final
 from petops.lab.event_recorder import EventRecorder
 from petops.lab.places import Places
 from petops.lab.quantities import micro_stamp, stamp
-from petops.lab.stage import Stage
+from petops.lab.stage import KUBELET, Stage
 from petops.lab.store import Change, Json
 
 LEASES: Final = "kube-node-lease"
@@ -66,7 +66,7 @@ class NodeHeartbeats:
         def renew(lease: Json) -> None:
             lease["spec"]["renewTime"] = at
 
-        if self._stage.store.edit("leases", LEASES, name, renew) is None:
+        if self._stage.edit(KUBELET, "leases", (LEASES, name), renew) is None:
             uid = node["metadata"]["uid"]
             owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid}
             spec = {
@@ -75,7 +75,7 @@ class NodeHeartbeats:
                 "renewTime": at,
             }
             metadata = {"name": name, "namespace": LEASES, "ownerReferences": [owner]}
-            self._stage.store.create("leases", {"metadata": metadata, "spec": spec})
+            self._stage.create(KUBELET, "leases", {"metadata": metadata, "spec": spec})
 
     def _report(self, node: Json) -> None:
         """Write the status: heartbeats, and Ready where the control plane thought otherwise."""
@@ -87,7 +87,7 @@ class NodeHeartbeats:
                 if one["status"] == "Unknown":
                     one |= {"lastTransitionTime": at, **_WELL[one["type"]]}
 
-        self._stage.store.edit("nodes", "", name, write)
+        self._stage.edit(KUBELET, "nodes", ("", name), write, "status")
 
     def _changed(self, change: Change) -> None:
         if change.resource != "nodes":

@@ -13,7 +13,7 @@ from petops.lab.pods_by_node import PodsByNode
 from petops.lab.quantities import moment, stamp
 from petops.lab.replica_sets import EndPod
 from petops.lab.scheduler import tolerates
-from petops.lab.stage import Stage
+from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json, key_of
 
 COMPONENT: Final = "node-controller"
@@ -73,7 +73,7 @@ class NodeLifecycle:
             if not found["spec"]["taints"]:
                 del found["spec"]["taints"]
 
-        self._stage.store.edit("nodes", "", name, write)
+        self._stage.edit(CONTROLLERS, "nodes", ("", name), write)
         for taint in new:
             if taint["effect"] == "NoExecute":
                 self._evict_later(name, taint)
@@ -101,17 +101,19 @@ class NodeLifecycle:
                     "message": "Kubelet stopped posting node status.",
                 }
 
-        self._stage.store.edit("nodes", "", name, write)
+        self._stage.edit(CONTROLLERS, "nodes", ("", name), write, "status")
         text = f"Node {name} status is now: NodeNotReady"
         self._events.controller(COMPONENT, "nodes", node, "NodeNotReady", text)
         for pod in self._pods.pods(name):
             self._events.controller(
                 COMPONENT, "pods", pod, "NodeNotReady", "Node is not ready", warning=True
             )
-            self._stage.store.edit(
+            self._stage.edit(
+                CONTROLLERS,
                 "pods",
-                *key_of(pod),
+                key_of(pod),
                 lambda found: set_condition(found, "Ready", self._stage.now, holds=False),
+                "status",
             )
 
     def _evict_later(self, name: str, taint: Json) -> None:
@@ -132,9 +134,10 @@ class NodeLifecycle:
         if not still or pod is None or pod["metadata"]["uid"] != uid:
             return
         text = "Taint manager: deleting due to NoExecute taint"
-        marked = self._stage.store.edit(
+        marked = self._stage.edit(
+            CONTROLLERS,
             "pods",
-            *key,
+            key,
             lambda one: set_condition(
                 one,
                 "DisruptionTarget",

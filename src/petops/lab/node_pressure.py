@@ -12,7 +12,7 @@ from petops.lab.node_memory import NodeRules, available_bytes, used_bytes
 from petops.lab.places import Places
 from petops.lab.quantities import binary, stamp
 from petops.lab.runs import Run
-from petops.lab.stage import Stage
+from petops.lab.stage import KUBELET, Stage
 from petops.lab.store import Json, key_of
 
 LOOK_SECONDS: Final = 10.0
@@ -123,4 +123,4 @@ class NodePressure:
                         "message": f"kubelet has {enough.lower()} memory available",
                     }
 
-        self._stage.store.edit("nodes", "", name, write)
+        self._stage.edit(KUBELET, "nodes", ("", name), write, "status")

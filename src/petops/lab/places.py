@@ -89,8 +89,7 @@ class Places:
             if conclude_after:
                 conclude(now, self._stage.now)
 
-        sign = self._stage.sign(KUBELET, "pods", "status")
-        self._stage.store.edit("pods", *key_of(pod), write, sign)
+        self._stage.edit(KUBELET, "pods", key_of(pod), write, "status")
 
     def address(self, pod: Json) -> str:
         """Return a pod's address."""

@@ -43,9 +43,7 @@ class PodCreation:
             self._events.controller(component, resource, owner, "FailedCreate", text, warning=True)
             raise
         fill_in("pods", made, self._stage.chance)
-        if (sign := self._stage.sign(CONTROLLERS, "pods")) is not None:
-            sign(None, made)
-        created = self._stage.store.create("pods", made)
+        created = self._stage.create(CONTROLLERS, "pods", made)
         text = f"Created pod: {created['metadata']['name']}"
         self._events.controller(component, resource, owner, "SuccessfulCreate", text)
         return created

@@ -23,7 +23,7 @@ class OnNode:
     def add(self, pod: Json) -> None:
         """Count a pod."""
         self.pods[key_of(pod)] = pod
-        self.owners[_owner(pod)] += 1
+        self.owners[owner_of(pod)] += 1
         for name in _SUMMED:
             self.requested[name] += requested(pod["spec"], name)
 
@@ -32,7 +32,7 @@ class OnNode:
         pod = self.pods.pop(key, None)
         if pod is None:
             return
-        self.owners[_owner(pod)] -= 1
+        self.owners[owner_of(pod)] -= 1
         for name in _SUMMED:
             self.requested[name] -= requested(pod["spec"], name)
 
@@ -48,15 +48,14 @@ class PodsByNode:
 
     def on(self, node: str) -> OnNode:
         """Return what is on a node."""
-        return self._nodes.setdefault(node, OnNode())
+        found = self._nodes.get(node)
+        if found is None:
+            found = self._nodes[node] = OnNode()
+        return found
 
     def pods(self, node: str) -> Iterable[Json]:
         """Return the pods of a node that are not over."""
         return tuple(self.on(node).pods.values())
-
-    def siblings(self, node: str, pod: Json) -> int:
-        """Return how many pods of the same owner are on a node."""
-        return self.on(node).owners[_owner(pod)]
 
     def _changed(self, change: Change) -> None:
         if change.resource != "pods":
@@ -72,5 +71,6 @@ class PodsByNode:
             self.on(node).add(pod)
 
 
-def _owner(pod: Json) -> str:
+def owner_of(pod: Json) -> str:
+    """Return the uid of a pod's controller; empty where it has none."""
     return str((controller_of(pod) or {}).get("uid", ""))

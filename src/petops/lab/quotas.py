@@ -9,6 +9,7 @@ from petops.lab.chance import Chance
 from petops.lab.pod_facts import OVER
 from petops.lab.quantities import amount, quantity, shown
 from petops.lab.resources import SERVED
+from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json, ObjectStore, clone, key_of
 
 _COMPUTE: Final = {
@@ -149,8 +150,8 @@ def _sum(containers: Any, kind: str, name: str) -> float | None:
 class QuotaStatus:
     """Keeps what ResourceQuotas say of what is used."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store, self._quotas = store, Quotas(store)
+    def __init__(self, stage: Stage) -> None:
+        self._stage, self._store, self._quotas = stage, stage.store, Quotas(stage.store)
 
     def concerns(self, resource: str) -> bool:
         """Say whether objects of this resource may be counted by a quota."""
@@ -164,10 +165,5 @@ class QuotaStatus:
         hard = clone((found.get("spec") or {}).get("hard") or {})
         used = self._quotas.used(namespace, hard)
 
-        def write(one: Json) -> None:
-            one["status"] = {
-                "hard": hard,
-                "used": {key: shown(key, value) for key, value in used.items()},
-            }
-
-        self._store.edit("resourcequotas", namespace, name, write)
+        status = {"hard": hard, "used": {key: shown(key, value) for key, value in used.items()}}
+        self._stage.write_status(CONTROLLERS, "resourcequotas", (namespace, name), status)

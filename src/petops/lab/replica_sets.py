@@ -94,11 +94,7 @@ class ReplicaSets:
         if refused:
             status["conditions"] = [self._failure(found, refused)]
 
-        def write(replica_set: Json) -> None:
-            replica_set["status"] = status
-
-        sign = self._stage.sign(CONTROLLERS, "replicasets", "status")
-        self._stage.store.edit("replicasets", *key_of(found), write, sign)
+        self._stage.write_status(CONTROLLERS, "replicasets", key_of(found), status)
         if least and counts["availableReplicas"] < counts["readyReplicas"]:
             self._stage.after(least, lambda: self.reconcile(*key_of(found)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -252,6 +253,7 @@ def of_kind(api_version: str, kind: str) -> Resource | None:
     return next((one for one in SERVED if (one.api_version, one.kind) == (api_version, kind)), None)
 
 
+@cache
 def stored(plural: str) -> Resource:
     """Return the preferred resource of a name that the store knows."""
     return next(one for one in SERVED if one.plural == plural and one.preferred)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from petops.lab.deployments import bare_template
 from petops.lab.pod_facts import controller_of, owner_reference
 from petops.lab.resources import stored
-from petops.lab.stage import Stage
+from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json, key_of
 
 
@@ -29,9 +29,10 @@ class Revisions:
         there = store.find("controllerrevisions", namespace, f"{name}-{label}")
         if there is not None:
             if there["revision"] != latest:
-                store.edit(
+                self._stage.edit(
+                    CONTROLLERS,
                     "controllerrevisions",
-                    *key_of(there),
+                    key_of(there),
                     lambda one: one.__setitem__("revision", latest + 1),
                 )
             return
@@ -48,4 +49,4 @@ class Revisions:
             "data": {"spec": {"template": template}},
             "revision": latest + 1,
         }
-        store.create("controllerrevisions", made)
+        self._stage.create(CONTROLLERS, "controllerrevisions", made)

@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Final
 
 from petops.lab.event_recorder import EventRecorder
 from petops.lab.pod_facts import condition, requested, set_condition
-from petops.lab.pods_by_node import PodsByNode
+from petops.lab.pods_by_node import PodsByNode, owner_of
 from petops.lab.quantities import quantity, stamp
 from petops.lab.selectors import selects
-from petops.lab.stage import Stage
-from petops.lab.store import Json, key_of
+from petops.lab.stage import CONTROLLERS, SCHEDULER, Stage
+from petops.lab.store import Change, Json, key_of
 
 UNSCHEDULABLE: Final = "node.kubernetes.io/unschedulable"
 RETRY_SECONDS: Final = 15.0
 _ROUNDING: Final = 1e-6
 _HARD: Final = frozenset({"NoSchedule", "NoExecute"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a pod asks of a node, and whose it is."""
+
+    owner: str
+    cpu: float
+    memory: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What a node has to give."""
+
+    pods: float
+    cpu: float
+    memory: float
+
+
+def _room(node: Json) -> Room:
+    allocatable = node["status"]["allocatable"]
+    return Room(**{name: quantity(allocatable[name]) for name in ("pods", "cpu", "memory")})
 
 
 class Scheduler:
@@ -26,19 +50,26 @@ class Scheduler:
         self._stage, self._events = stage, events
         self.pods = PodsByNode(stage.store)
         self._again: set[tuple[str, str]] = set()
+        self._nodes: list[Json] | None = None
+        self._rooms: dict[str, Room] = {}
+        stage.store.subscribe(self._changed)
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Bind one pod, or say why no node takes it and try again later."""
         pod = self._stage.store.find("pods", namespace, name)
         if pod is None or pod["spec"].get("nodeName") or "deletionTimestamp" in pod["metadata"]:
             return
-        nodes = sorted(self._stage.store.objects("nodes"), key=key_of)
-        refused = {node["metadata"]["name"]: self._refusal(pod, node) for node in nodes}
-        fitting = [node for node in nodes if not refused[node["metadata"]["name"]]]
+        wish = Wish(
+            owner=owner_of(pod),
+            cpu=requested(pod["spec"], "cpu"),
+            memory=requested(pod["spec"], "memory"),
+        )
+        refused = [(self._refusal(pod, wish, node), node) for node in self._sorted_nodes()]
+        fitting = [node for why, node in refused if not why]
         if fitting:
-            self._bind(pod, min(fitting, key=lambda node: self._cost(pod, node)))
+            self._bind(pod, min(fitting, key=lambda node: self._cost(wish, node)))
         else:
-            self._give_up(pod, list(refused.values()))
+            self._give_up(pod, [why for why, _ in refused])
             if (namespace, name) not in self._again:
                 self._again.add((namespace, name))
                 self._stage.after(RETRY_SECONDS, lambda: self._try_again(namespace, name))
@@ -72,28 +103,38 @@ class Scheduler:
             if not kept:
                 del found["spec"]["taints"]
 
-        self._stage.store.edit("nodes", namespace, name, taint)
+        self._stage.edit(CONTROLLERS, "nodes", (namespace, name), taint)
 
-    def _refusal(self, pod: Json, node: Json) -> str:
+    def _sorted_nodes(self) -> list[Json]:
+        if self._nodes is None:
+            self._nodes = sorted(self._stage.store.objects("nodes"), key=key_of)
+            self._rooms = {node["metadata"]["name"]: _room(node) for node in self._nodes}
+        return self._nodes
+
+    def _changed(self, change: Change) -> None:
+        if change.resource == "nodes":
+            self._nodes = None
+
+    def _refusal(self, pod: Json, wish: Wish, node: Json) -> str:
         """Say why a node does not take a pod now; empty if it does."""
         if why := refuses(pod, node):
             return why
-        there = self.pods.on(node["metadata"]["name"])
-        allocatable = node["status"]["allocatable"]
-        if len(there.pods) + 1 > quantity(allocatable["pods"]):
+        name = node["metadata"]["name"]
+        there, room = self.pods.on(name), self._rooms[name]
+        if len(there.pods) + 1 > room.pods:
             return "Too many pods"
-        for name in ("cpu", "memory"):
-            used = there.requested[name] + requested(pod["spec"], name)
-            if used > quantity(allocatable[name]) + _ROUNDING:
-                return f"Insufficient {name}"
+        if there.requested["cpu"] + wish.cpu > room.cpu + _ROUNDING:
+            return "Insufficient cpu"
+        if there.requested["memory"] + wish.memory > room.memory + _ROUNDING:
+            return "Insufficient memory"
         return ""
 
-    def _cost(self, pod: Json, node: Json) -> tuple[int, float, str]:
+    def _cost(self, wish: Wish, node: Json) -> tuple[int, float, str]:
         """Prefer nodes with few siblings, then those with most left."""
         name = node["metadata"]["name"]
-        there, allocatable = self.pods.on(name), node["status"]["allocatable"]
-        used = sum(there.requested[one] / quantity(allocatable[one]) for one in ("cpu", "memory"))
-        return self.pods.siblings(name, pod), round(used, 6), name
+        there, room = self.pods.on(name), self._rooms[name]
+        used = there.requested["cpu"] / room.cpu + there.requested["memory"] / room.memory
+        return there.owners[wish.owner], round(used, 6), name
 
     def _bind(self, pod: Json, node: Json) -> None:
         name = node["metadata"]["name"]
@@ -136,7 +177,7 @@ class Scheduler:
             )
 
         before = condition(pod, "PodScheduled")
-        waiting = self._stage.store.edit("pods", *key_of(pod), say) or pod
+        waiting = self._stage.edit(SCHEDULER, "pods", key_of(pod), say, "status") or pod
         if before is None or before.get("message") != message:
             self._events.scheduler(waiting, "FailedScheduling", message, warning=True)
 

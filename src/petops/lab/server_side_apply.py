@@ -99,14 +99,18 @@ def as_paths(fields: Any, path: Path = ()) -> Iterator[Path]:
         yield from as_paths(below, (*path, step))
 
 
-def owned_by(found: Json, manager: str, operation: str) -> set[Path]:
-    """Return the fields that a manager owns by one kind of operation."""
+def owned_by(found: Json, manager: str, operation: str, subresource: str = "") -> set[Path]:
+    """Return the fields that a manager owns by one kind of operation on one subresource."""
     return {
         path
         for entry in found["metadata"].get("managedFields") or ()
-        if (entry.get("manager"), entry.get("operation")) == (manager, operation)
+        if _whose(entry) == (manager, operation, subresource)
         for path in as_paths(entry.get("fieldsV1"))
     }
+
+
+def _whose(entry: Json) -> tuple[object, object, object]:
+    return entry.get("manager"), entry.get("operation"), entry.get("subresource", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +129,7 @@ def note_update(before: Json | None, now: Json, writer: Writer) -> None:
     new = dict(leaves(now))
     changed = {path for path, value in new.items() if path not in old or old[path] != value}
     if changed:
-        mine = owned_by(now, writer.manager, "Update") | changed
+        mine = owned_by(now, writer.manager, "Update", writer.subresource) | changed
         _enter(now, writer, "Update", mine & set(new), taken=changed)
 
 
@@ -134,7 +138,7 @@ def _enter(
 ) -> None:
     kept = []
     for entry in now["metadata"].get("managedFields") or ():
-        if (entry.get("manager"), entry.get("operation")) == (writer.manager, operation):
+        if _whose(entry) == (writer.manager, operation, writer.subresource):
             continue
         left = set(as_paths(entry.get("fieldsV1"))) - taken
         if left:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from petops.lab.stage import Stage
+from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json
 
 CERTIFICATES = "kube-root-ca.crt"
@@ -26,4 +26,4 @@ class ServiceAccounts:
         for resource, (called, content) in made.items():
             if self._stage.store.find(resource, name, called) is None:
                 metadata = {"name": called, "namespace": name}
-                self._stage.store.create(resource, {"metadata": metadata, **content})
+                self._stage.create(CONTROLLERS, resource, {"metadata": metadata, **content})

@@ -10,17 +10,19 @@ import heapq
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Final
 
 from petops.lab.chance import Chance
 from petops.lab.quantities import stamp
 from petops.lab.resources import stored
 from petops.lab.server_side_apply import Writer, note_update
-from petops.lab.store import Json, ObjectStore, Sign
+from petops.lab.store import Json, Key, ObjectStore, Sign
 
 Action = Callable[[], None]
 
-CONTROLLERS = "kube-controller-manager"
-KUBELET = "kubelet"
+CONTROLLERS: Final = "kube-controller-manager"
+KUBELET: Final = "kubelet"
+SCHEDULER: Final = "kube-scheduler"
 
 
 class Stage:
@@ -49,6 +51,39 @@ class Stage:
             )
 
         return enter
+
+    def create(self, manager: str, resource: str, made: Json) -> Json:
+        """Store a new object that one of the lab's parts makes."""
+        if (sign := self.sign(manager, resource)) is not None:
+            bare = {key: value for key, value in made.items() if key != "status"}
+            sign(None, bare)
+            reports = self.sign(manager, resource, "status")
+            if reports is not None and resource == "nodes":  # which come with what they have
+                reports(bare, made)
+        return self.store.create(resource, made)
+
+    def edit(
+        self,
+        manager: str,
+        resource: str,
+        key: Key,
+        change: Callable[[Json], None],
+        sub: str = "",
+    ) -> Json | None:
+        """Let one of the lab's parts change an object; None if it is gone.
+
+        Whoever writes a status (`sub`) writes nothing to the spec.
+        """
+        sign = self.sign(manager, resource, sub)
+        return self.store.edit(resource, *key, change, sign, keeps_spec=sub == "status")
+
+    def write_status(self, manager: str, resource: str, key: Key, status: Json) -> None:
+        """Give an object another status."""
+
+        def write(found: Json) -> None:
+            found["status"] = status
+
+        self.edit(manager, resource, key, write, "status")
 
     def at(self, when: datetime, action: Action) -> None:
         """Let `action` happen at a moment; at once in order where that has passed."""

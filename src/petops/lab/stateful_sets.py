@@ -11,7 +11,7 @@ from petops.lab.pod_facts import OVER, is_active, is_available, is_ready
 from petops.lab.quotas import ForbiddenError
 from petops.lab.replica_sets import EndPod
 from petops.lab.revisions import Revisions
-from petops.lab.stage import Stage
+from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json, key_of
 
 COMPONENT: Final = "statefulset-controller"
@@ -118,9 +118,7 @@ class StatefulSets:
             "collisionCount": 0,
             "availableReplicas": sum(is_available(pod, now, least) for pod in pods),
         }
-        self._stage.store.edit(
-            "statefulsets", *key_of(found), lambda one: one.__setitem__("status", status)
-        )
+        self._stage.write_status(CONTROLLERS, "statefulsets", key_of(found), status)
 
 
 def _number(pod: Json) -> int:

@@ -74,9 +74,10 @@ Sign = Callable[[Json | None, Json], None]
 
 def clone(value: Any) -> Any:
     """Return a deep copy of plain JSON; much faster than `copy.deepcopy`."""
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind is dict:
         return {key: item if type(item) in _LEAVES else clone(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if kind is list:
         return [item if type(item) in _LEAVES else clone(item) for item in value]
     return value
 
@@ -169,15 +170,21 @@ class ObjectStore:
         name: str,
         change: Callable[[Json], None],
         sign: Sign | None = None,
+        *,
+        keeps_spec: bool = False,
     ) -> Json | None:
         """Let `change` write to a copy and store that; None if the object is gone.
 
-        `sign` enters who changed what.
+        `sign` enters who changed what. With `keeps_spec` the copy shares the spec: whoever says so
+        writes nothing there. It is most of a pod, and most edits are of its status.
         """
         before = self.find(resource, namespace, name)
         if before is None:
             return None
-        now = clone(before)
+        if keeps_spec and "spec" in before:
+            now = {key: one if key == "spec" else clone(one) for key, one in before.items()}
+        else:
+            now = clone(before)
         change(now)
         if sign is not None:
             sign(before, now)

@@ -33,7 +33,7 @@ from petops.lab.port_forwarding import Dial
 from petops.lab.programs import Behaviours
 from petops.lab.resource_metrics import ResourceMetrics
 from petops.lab.resources import of_kind
-from petops.lab.stage import Stage
+from petops.lab.stage import KUBELET, Stage
 from petops.lab.store import Json, ObjectStore
 from petops.lab.traffic import Traffic
 from petops.lab.usage import ContainerUsage, NodeUsage, ServiceTraffic
@@ -224,7 +224,7 @@ class World:
         """Live through what was applied in the past, and measure the last stretch of it."""
         count, large = self.scale.nodes, self.scale.has_large_nodes
         for node in nodes(self.cluster, self.start, count, large=large):
-            self.store.create("nodes", node)
+            self._stage.create(KUBELET, "nodes", node)
         for document in application.surroundings():
             self._apply(document, "")
         measured = self.start - history - _MARGIN
