@@ -1,4 +1,4 @@
-"""The lab's own speed: lists, watches, scrapes, idle cost and memory, small and large.
+"""The lab's own speed: ready, lists, watches, scrapes, alarms, idle cost, memory; small and large.
 
 Prints one JSON object. `--large` is the size of the large lab (0 leaves it out).
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import re
 import resource
 import statistics
@@ -21,18 +22,20 @@ from typing import Any
 
 import httpx2
 
+from petops.lab.alarms import RULES
 from petops.lab.children import beside, listening_socket
 from petops.lab.kubernetes_server import kubernetes_app
 from petops.lab.running import Lab
 from petops.lab.scraped import Scrapes, exporters
 from petops.lab.serving import LoopbackServer
 from petops.lab.world import World
-from petops.scenarios import BEHAVIOURS
+from petops.scenarios import BEHAVIOURS, CATALOGUE
 
 LARGE = 454
 IDLE_SECONDS = 20.0
 WATCHED = 20
 SCRAPED = 12
+RESTARTED = 4
 
 
 class WallClock:
@@ -166,10 +169,10 @@ def resident_mib(pids: list[int]) -> int:
     return total // 1024
 
 
-async def whole() -> dict[str, Any]:
-    """Start a whole lab of size 1, and let it idle."""
+async def whole(size: int) -> dict[str, Any]:
+    """Start a whole lab, let it idle, and see how soon what crosses a threshold is on SQS."""
     clock, began = WallClock(), time.perf_counter()
-    world = World(clock, behaviours=BEHAVIOURS)
+    world = World(clock, behaviours=BEHAVIOURS, size=size)
     async with Lab.started(clock=clock, world=world) as lab:
         ready = time.perf_counter() - began
         programs = [one.pid for one in lab.programs]
@@ -178,12 +181,74 @@ async def whole() -> dict[str, Any]:
         await asyncio.sleep(IDLE_SECONDS)
         seconds = time.perf_counter() - wall
         return {
+            "size": size,
             "ready_seconds": round(ready, 2),
             "idle_core_ratio": round((time.process_time() - own) / seconds, 3),
             "idle_core_ratio_of_its_programs": round((cpu_seconds(programs) - others) / seconds, 3),
-            "resident_mib": resident_mib(programs)
-            + resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "resident_mib": resident_mib([*programs, os.getpid()]),
+            "scrape_seconds": await scraped(lab),
+            "alarm_on_sqs_seconds": await alarms(lab),
         }
+
+
+async def scraped(lab: Lab) -> dict[str, float]:
+    """Return how long Prometheus itself says that its scrapes took, the slowest of each job."""
+    found = await lab.prometheus.query("max by (job) (max_over_time(scrape_duration_seconds[5m]))")
+    return {one["metric"]["job"]: round(float(one["value"][1]), 4) for one in found}
+
+
+async def alarms(lab: Lab) -> dict[str, float]:
+    """Time from a threshold crossed to the event on SQS.
+
+    A restart crosses its alarm's threshold at once. A leak crosses it with the first sample of
+    cAdvisor's that is over it: those come every 10 to 15 s, as they do in a cluster.
+    """
+    world, restarts = lab.world, []
+    pods = world.store.objects("pods", "default")
+    each = {pod["metadata"]["labels"]["app"]: pod["metadata"]["name"] for pod in pods}
+    for name in [*each.values()][:RESTARTED]:  # of one workload each: each is an alarm of its own
+        began = time.time()
+        world.store.edit("pods", "default", name, _restarted)
+        restarts.append(await _received(lab, "restarts") - began)
+    world.apply(CATALOGUE["memory-leak"].text)
+    crossed = 0.0
+
+    async def watch() -> None:
+        nonlocal crossed
+        limit = next(rule for rule in RULES if "memory" in rule.metric).threshold
+        while not crossed:
+            await asyncio.sleep(0.2)
+            for one in world.usage():
+                used = 100 * one.memory_working_set_bytes / (one.memory_limit_bytes or 1 << 60)
+                if "-leak-" in one.pod and used > limit:
+                    crossed = one.sampled_at.timestamp()
+
+    async with asyncio.timeout(180), beside(watch()):
+        at = await _received(lab, "memory")
+    return {
+        "restart_median": round(statistics.median(restarts), 2),
+        "restart_most": round(max(restarts), 2),
+        "memory_sample": round(at - crossed, 2),
+    }
+
+
+def _restarted(pod: dict[str, Any]) -> None:
+    pod["status"]["containerStatuses"][0]["restartCount"] += 1
+
+
+async def _received(lab: Lab, part: str) -> float:
+    """Return when an alarm whose name has this part was received in the state ALARM."""
+    while True:
+        answer = await lab.aws.call(
+            "sqs", "receive_message", QueueUrl=lab.aws.queue_url, WaitTimeSeconds=5
+        )
+        for message in answer.get("Messages", ()):
+            detail = json.loads(message["Body"])["detail"]
+            handle = message["ReceiptHandle"]
+            url = lab.aws.queue_url
+            await lab.aws.call("sqs", "delete_message", QueueUrl=url, ReceiptHandle=handle)
+            if part in detail["alarmName"] and detail["state"]["value"] == "ALARM":
+                return time.time()
 
 
 def main() -> None:
@@ -194,12 +259,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1)
     asked = parser.parse_args()
     if asked.only:
-        found = asyncio.run(whole() if asked.only == "whole" else of_size(asked.size))
+        measure = whole if asked.only == "whole" else of_size
+        found = asyncio.run(measure(asked.size))
         sys.stdout.write(json.dumps(found) + "\n")
         return
     figures = {"lab": one("--only", "whole"), "small": one("--only", "world")}
     if asked.large:
         figures["large"] = one("--only", "world", "--size", str(asked.large))
+        figures["large_lab"] = one("--only", "whole", "--size", str(asked.large))
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
 
 

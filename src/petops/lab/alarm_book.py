@@ -89,10 +89,10 @@ class AlarmBook:
                     self._judge(entry, entry.definition, now)
         self._compose(now)
 
-    async def run(self, clock: Clock) -> None:
-        """Look every second, for ever."""
+    async def run(self, clock: Clock, every_seconds: float = LOOK_SECONDS) -> None:
+        """Look again and again, for ever."""
         while True:
-            await clock.sleep(LOOK_SECONDS)
+            await clock.sleep(every_seconds)
             self.look(clock.now())
 
     def put(self, definition: Definition, now: datetime) -> None:

@@ -66,6 +66,11 @@ class Scale:
         return max(1, min(math.ceil(self.pods / 170), 30))
 
     @property
+    def look_seconds(self) -> float:
+        """How far apart alarms are evaluated: a look at 5,000 pods takes half a second."""
+        return max(1.0, math.ceil(self.pods / 1600))
+
+    @property
     def shares(self) -> Mapping[str, float]:
         """Requests at each service for each that the generator sends."""
         shares = dict(application.REQUESTS_FOR_EACH)

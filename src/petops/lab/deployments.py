@@ -150,6 +150,10 @@ class Deployments:
         }
 
     def _annotate(self, deployment: Json, new: Json) -> None:
+        told = deployment["metadata"].get("annotations") or {}
+        if told.get(REVISION) == str(_revision(new)):
+            return
+
         def annotate(found: Json) -> None:
             annotations = found["metadata"].get("annotations") or {}
             found["metadata"]["annotations"] = {**annotations, REVISION: str(_revision(new))}

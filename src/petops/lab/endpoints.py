@@ -51,7 +51,10 @@ class Endpoints:
     def _write_endpoints(self, service: Json, pods: list[Json]) -> None:
         subsets = _subsets(service, pods)
         namespace, name = key_of(service)
-        if self._stage.store.find("endpoints", namespace, name) is None:
+        there = self._stage.store.find("endpoints", namespace, name)
+        if there is not None and there.get("subsets", []) == subsets:
+            return
+        if there is None:
             labels = service["metadata"].get("labels") or {}
             metadata = {"name": name, "namespace": namespace, "labels": dict(labels)}
             made: Json = {"metadata": metadata}
@@ -75,8 +78,11 @@ class Endpoints:
             "ports": _ports(service, pods),
         }
         if found is not None:
-            key = key_of(found)
-            self._stage.edit(CONTROLLERS, "endpointslices", key, lambda one: one.update(content))
+            if any(found.get(name) != one for name, one in content.items()):
+                key = key_of(found)
+                self._stage.edit(
+                    CONTROLLERS, "endpointslices", key, lambda one: one.update(content)
+                )
             return
         labels = {
             **(service["metadata"].get("labels") or {}),

@@ -77,7 +77,7 @@ class Lab:
                 beside(
                     world.run(),
                     lab.scrapes.bridge(lab.prometheus, clock),
-                    lab.alarms.run(clock),
+                    lab.alarms.run(clock, world.scale.look_seconds),
                     delivered(waiting, lab.aws.put_event, clock.sleep),
                 ),
             ):
@@ -116,6 +116,7 @@ class Lab:
             prometheus = await measured.value
             past = await history(world, scraped, clock.now(), world.scale.history)
             await push(past, prometheus.url)
+            await scrapes.prepare()
             for each in servers:
                 await each.ready.wait()
             lab = cls(

@@ -151,17 +151,24 @@ class Scrapes:
 
         return Route(exporter.path, answer)
 
+    async def prepare(self) -> None:
+        """Write what the first scrape of the objects would have to write: later ones reuse it."""
+        snapshot = self._snapshots.now()
+        for exporter in self._scraped:
+            if exporter.text:
+                await asyncio.to_thread(exporter.rendered, snapshot)
+
     async def bridge(self, prometheus: Prometheus, clock: Clock) -> None:
-        """Push what is, every second, until Prometheus has asked for all of it itself.
+        """Push what is, as often as it is to be scraped, until Prometheus has asked for all of it.
 
         It does so only some seconds after its start, whatever it is told. What was seen is pushed
-        a second later, and only of targets that were not scraped meanwhile: a scrape is stamped
+        a while later, and only of targets that were not scraped meanwhile: a scrape is stamped
         with the time at which it began, so that one that is as good as simultaneous with a push
         would stand before it with a later value, and a counter seem to be reset.
         """
         while self._unmet:
             seen, at = Snapshot.now(self._world), clock.now()
-            await clock.sleep(1)
+            await clock.sleep(max(self._every, 1.0))
             timeline = Timeline()
             _add(timeline, seen, tuple(self._unmet.values()), at, all_jobs=True)
             with suppress(SourceError):  # it is being started again

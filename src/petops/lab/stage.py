@@ -78,7 +78,10 @@ class Stage:
         return self.store.edit(resource, *key, change, sign, keeps_spec=sub == "status")
 
     def write_status(self, manager: str, resource: str, key: Key, status: Json) -> None:
-        """Give an object another status."""
+        """Give an object another status; one that it has already costs nothing."""
+        found = self.store.find(resource, *key)
+        if found is None or found.get("status") == status:
+            return
 
         def write(found: Json) -> None:
             found["status"] = status
