@@ -198,6 +198,11 @@ class DaemonSettings:
     token: str = _set(
         "", "PETOPS_TOKEN", about="bearer token of the API; empty: made at start", secret=True
     )
+    attach: str = _set(
+        "",
+        "PETOPS_ATTACH",
+        about="engine that commands use: a URL, or kubernetes; empty: here",
+    )
     token_review: bool = _set(
         False, "PETOPS_TOKEN_REVIEW", about="whether tokens of Kubernetes are taken, by TokenReview"
     )

@@ -8,11 +8,15 @@ from pathlib import Path
 
 from petops.config import Loaded, Settings, state_folder
 from petops.config.environment import settings_from, use_environment
-from petops.errors import PetopsError
+from petops.errors import PetopsError, UsageError
 from petops.lab.lab_state import running_lab
 from petops.ports import EngineHandle
 from petops.remote import connected, socket_is_alive
+from petops.sources.kubernetes_calls import open_calls
+from petops.sources.kubernetes_forward import forwarded
 
+KUBERNETES = "kubernetes"
+_NAMESPACE = _SERVICE = "devops-agent"
 NO_ENGINE_HINT = "start one with `petops daemon`, or with `petops lab up` to try it out"
 
 
@@ -41,7 +45,19 @@ def lab_folder() -> Path:
 
 @asynccontextmanager
 async def found_engine(settings: Settings, attach: str | None) -> AsyncIterator[EngineHandle]:
-    """Attach to the engine at `attach`, or to the one that holds the journal here."""
+    """Attach to the engine at `attach`, or to the one that holds the journal here.
+
+    `kubernetes`, or `kubernetes:NAMESPACE/SERVICE`, is the daemon in the cluster, reached through
+    the API server with the user's own kubeconfig.
+    """
+    attach = attach or settings.daemon.attach
+    if attach.partition(":")[0] == KUBERNETES:
+        async with (
+            in_cluster(settings, attach.partition(":")[2]) as (url, token),
+            connected(url, token) as engine,
+        ):
+            yield engine
+        return
     if attach:
         async with connected(attach, settings.daemon.token) as engine:
             yield engine
@@ -52,3 +68,20 @@ async def found_engine(settings: Settings, attach: str | None) -> AsyncIterator[
         )
     async with connected(settings.socket_path) as engine:
         yield engine
+
+
+@asynccontextmanager
+async def in_cluster(settings: Settings, place: str) -> AsyncIterator[tuple[str, str]]:
+    """Reach the daemon's Service by a port-forward; the block gets its URL and our token there."""
+    namespace, _, service = place.rpartition("/")
+    async with open_calls(
+        kubeconfig=settings.cluster.kubeconfig, context=settings.cluster.context
+    ) as calls:
+        token = settings.daemon.token or calls.own_token
+        if not token:
+            raise UsageError(
+                "the kubeconfig's user has no token of which the daemon could learn who it is",
+                hint="set PETOPS_TOKEN to a token that the daemon takes",
+            )
+        async with forwarded(calls, namespace or _NAMESPACE, service or _SERVICE) as url:
+            yield url, token

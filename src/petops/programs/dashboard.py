@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from petops.config import Loaded, load, shown, state_folder
+from petops.config import Loaded, Settings, load, shown, state_folder
 from petops.config.environment import settings_from, use_environment
 from petops.errors import PetopsError, UsageError
+from petops.programs.attach import KUBERNETES, in_cluster, settings_here
 from petops.programs.engine_at import EngineAt
 from petops.remote import connected, socket_is_alive
 
@@ -117,20 +118,27 @@ async def _engines(wish: Wish, stack: AsyncExitStack) -> Sequence[_Found]:
     """Return the engines to follow, started where that is needed."""
     if wish.attach and wish.lab:
         raise UsageError("--attach and --lab do not go together")
-    if wish.attach:
-        return await _attached(wish)
     if wish.lab:
         return (await stack.enter_async_context(_on_lab(wish)),)
+    if wish.attach or load(wish.config, os.environ).settings.daemon.attach:
+        return await _attached(wish, stack)
     return (await stack.enter_async_context(_local(wish)),)
 
 
-async def _attached(wish: Wish) -> Sequence[_Found]:
-    """Return the engines at the addresses, each `URL` or `NAME=URL`.
+async def _attached(wish: Wish, stack: AsyncExitStack) -> Sequence[_Found]:
+    """Return the engines at the addresses, each `URL`, `NAME=URL` or `kubernetes`.
 
     A single one has to answer; of several, one that is down comes back by itself.
     """
-    token = load(wish.config, os.environ).settings.daemon.token
-    found = tuple(_named(one, token, os.environ) for one in wish.attach)
+    settings = settings_here(wish.config).settings
+    found = tuple(
+        [
+            await _in_cluster(settings, one, stack)
+            if one.partition(":")[0] == KUBERNETES
+            else _named(one, settings.daemon.token, os.environ)
+            for one in wish.attach or (settings.daemon.attach,)
+        ]
+    )
     names = [one.name for one in found]
     for name in names:
         if names.count(name) > 1:
@@ -139,6 +147,12 @@ async def _attached(wish: Wish) -> Sequence[_Found]:
         async with connected(found[0].where, found[0].token):
             pass
     return found
+
+
+async def _in_cluster(settings: Settings, text: str, stack: AsyncExitStack) -> _Found:
+    place = text.partition(":")[2]
+    url, token = await stack.enter_async_context(in_cluster(settings, place))
+    return _Found(name=place or KUBERNETES, where=url, token=token)
 
 
 def _named(text: str, token: str, variables: Mapping[str, str]) -> _Found:

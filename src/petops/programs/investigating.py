@@ -70,7 +70,7 @@ def ended(incident: Incident, *, as_json: bool, waited: bool) -> int:
 async def _engine(settings: Settings, attach: str | None) -> AsyncIterator[EngineHandle]:
     """Use the engine that runs, or one of our own for as long as the block lasts."""
     async with AsyncExitStack() as stack:
-        if attach or socket_is_alive(settings.socket_path):
+        if attach or settings.daemon.attach or socket_is_alive(settings.socket_path):
             yield await stack.enter_async_context(found_engine(settings, attach))
             return
         journal = await stack.enter_async_context(SqliteJournal.open(settings.journal_path))

@@ -21,7 +21,7 @@ _PAGE = 1000
 async def board_here(config: Path | None, attach: str | None) -> Board:
     """Return the board of the running engine; without one, what the journal holds."""
     settings = settings_here(config).settings
-    if attach or socket_is_alive(settings.socket_path):
+    if attach or settings.daemon.attach or socket_is_alive(settings.socket_path):
         async with found_engine(settings, attach) as engine:
             return await engine.board()
     if not settings.journal_path.exists():

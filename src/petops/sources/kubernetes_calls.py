@@ -55,6 +55,25 @@ class AioCalls:
                 await self._reload()
         return await self._send(method, path, query, body, content_type)
 
+    async def websocket(
+        self, path: str, query: Mapping[str, str]
+    ) -> tuple[str, Mapping[str, str], Any]:
+        """Return where a WebSocket is opened, with which headers, and the TLS context."""
+        _, url, header, _, _ = await self._client.param_serialize(
+            "GET",
+            path,
+            query_params=list(query.items()),
+            header_params={},
+            auth_settings=["BearerToken"],
+        )
+        secure = url.startswith("https:")
+        return url, header, self._client.rest_client.ssl_context if secure else False
+
+    @property
+    def own_token(self) -> str:
+        """The bearer token with which we are known here; empty where it is a certificate."""
+        return self._token().removeprefix("Bearer ").strip()
+
     def _token(self) -> str:
         return str(self._client.configuration.api_key.get("BearerToken", ""))
 
