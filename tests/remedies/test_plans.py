@@ -289,3 +289,15 @@ def test_every_refusal_in_the_code_says_what_would_lift_it() -> None:
         if "lift" not in {each.arg for each in one.keywords}
     ]
     assert not silent
+
+
+@pytest.mark.parametrize(("names", "told"), [(("solo",), "solo"), (("a", "b"), "CONTAINER")])
+def test_advice_names_the_only_container_where_the_finding_names_none(
+    names: tuple[str, ...], told: str
+) -> None:
+    about = situation(finding=finding(container=""))
+    template = canonical({"spec": {"containers": [{"name": one} for one in names]}})
+    about = replace(about, workload=replace(about.workload, template=template))
+    change = REMEDIES["set-requests"].plan(about)
+    assert isinstance(change, Advice)
+    assert f"-c {told} --requests=cpu=CPU,memory=MEMORY" in change.handover

@@ -17,6 +17,7 @@ from petops.domain.change import (
     SetMemoryLimit,
     UndoRollout,
 )
+from petops.domain.diagnosis import Verdict, Weighs
 from petops.domain.incident import Incident
 from petops.domain.phases import OVER, Phase
 
@@ -100,9 +101,21 @@ def _advice(incident: Incident) -> Iterator[str]:
 
 
 def _unmeasured(incident: Incident) -> Iterator[str]:
+    """Yield the gaps that a verdict hung on; of the others nothing would have changed."""
     diagnosis = incident.diagnosis
-    for gap in diagnosis.gaps if diagnosis else ():
-        yield f"Make measurable what was not known: {gap.step} ({gap.why})"
+    if diagnosis is None:
+        return
+    findings = [one for one in (diagnosis.cause, *diagnosis.rivals) if one is not None]
+    missed = {
+        row.step
+        for one in findings
+        if one.verdict is not Verdict.REFUTED
+        for row in one.rows
+        if row.weighs is Weighs.NOT_MEASURED
+    }
+    for gap in diagnosis.gaps:
+        if gap.step in missed:
+            yield f"Make measurable what was not known: {gap.step} ({gap.why})"
 
 
 def _others(incident: Incident) -> Iterator[str]:

@@ -5,6 +5,7 @@ A failure mode's own words come first; what stands here is the command that begi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,10 @@ from petops.domain.policy import Refusal
 from petops.remedies.base import Remedy, Situation
 
 _DESCRIBE: Final = "kubectl describe{space} {kind}/{name}"
+
+_REQUESTS: Final = (
+    "kubectl set resources{space} {kind}/{name} -c {container} --requests=cpu=CPU,memory=MEMORY"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +36,18 @@ class _Words:
             "kind": subject.kind.lower(),
             "namespace": subject.namespace or "default",
             "space": f" -n {subject.namespace}" if subject.namespace else "",
-            "container": situation.finding.container or "CONTAINER",
+            "container": situation.finding.container or _only_container(situation) or "CONTAINER",
             "cluster": subject.cluster.name,
         }
         text = situation.finding.advice or self.text.format(**names)
         return Advice(subject=subject, text=text, handover=self.command.format(**names))
+
+
+def _only_container(situation: Situation) -> str:
+    """Return the workload's container where it has one only."""
+    spec = json.loads(situation.workload.template or "{}").get("spec") or {}
+    names = [str(one["name"]) for one in spec.get("containers") or ()]
+    return names[0] if len(names) == 1 else ""
 
 
 _WORDS: Final[Mapping[str, _Words]] = {
@@ -74,11 +86,11 @@ _WORDS: Final[Mapping[str, _Words]] = {
     ),
     "lower-requests": _Words(
         text="request what {name} uses (the 95th percentile), so that it finds a node",
-        command="kubectl set resources{space} {kind}/{name} -c {container} --requests=cpu=,memory=",
+        command=_REQUESTS,
     ),
     "set-requests": _Words(
         text="request what {name} uses (the 95th percentile), so that it is placed where it fits",
-        command="kubectl set resources{space} {kind}/{name} -c {container} --requests=cpu=,memory=",
+        command=_REQUESTS,
     ),
     "fix-dependency": _Words(
         text="look at what {name} calls: shed load, break the circuit or fail over there",
