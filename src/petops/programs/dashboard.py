@@ -110,6 +110,12 @@ async def shown_until_left(wish: Wish) -> None:
         await Dashboard(desk, incident=wish.incident, no_colour=no_colour).run_async()
 
 
+def _hint(settings: Settings) -> str:
+    """Return what to try first on the lab, and where its Slack is."""
+    page, api, _ = settings.slack.api_url.rpartition("/api/")
+    return f"{HINT}\nThe same in the lab's Slack: {page}" if api else HINT
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -280,7 +286,7 @@ def _given(wish: Wish, found: Sequence[_Found]) -> Given:
             Setting(name=one.name, value=one.value, origin=one.origin, about=one.about)
             for one in shown(loaded)
         ),
-        hint=HINT if wish.lab else "",
+        hint=_hint(loaded.settings) if wish.lab else "",
         missing={
             **({} if has_metrics else {"ask": _NO_METRICS, "charts": _NO_METRICS}),
             **({} if has_cluster else {"chaos": _NO_CLUSTER}),

@@ -54,6 +54,7 @@ async def told_live(*, headless: bool) -> int:
             f"lab ready in {ready:.1f} s: {stage.running.cluster.name} with a Kubernetes API, "
             "Prometheus with an hour of history, SQS and EventBridge"
         )
+        printer.say(f"its Slack, with the same incident and its buttons: {stage.lab.slack.url}")
         story = _Story(stage, printer, clock, headless=headless)
         return await story.told()
 

@@ -22,6 +22,7 @@ from petops.programs import (
     doctor_clock,
     doctor_cluster,
     doctor_metrics,
+    doctor_slack,
     doctor_test_alarm,
 )
 from petops.programs.attach import settings_here
@@ -79,6 +80,11 @@ def _sections(settings: Settings, given: Settings) -> Iterable[Section]:
     )
     secrets = partial(doctor_aws.look_at_secrets, settings)
     yield Section(names=(doctor_aws.SECRETS,), look=secrets)
+    yield Section(
+        names=doctor_slack.NAMES,
+        look=partial(doctor_slack.look, given),
+        trouble=Trouble.SLACK_SILENT,
+    )
     yield Section(names=doctor_clock.NAMES, look=partial(doctor_clock.look, given))
 
 

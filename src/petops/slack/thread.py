@@ -40,6 +40,7 @@ HELD: Final = (
 _STEPS: Final = (ev.StepAnswered, ev.StepUnanswered)
 _SECTIONS: Final = 4
 _LONGEST_LINE: Final = 500
+_STEPS_ROOM: Final = 2800
 _MINUTE: Final = 60
 
 
@@ -79,20 +80,23 @@ def _headline(news: Sequence[Entry], look: Look) -> str:
 
 
 def _lines(news: Sequence[Entry], look: Look) -> Iterator[str]:
-    """Return each entry as lines of mrkdwn; the answers of one round become one line each."""
+    """Return each entry as lines of mrkdwn; the answers of one round become one block of code."""
+    write, steps = look.writer, list[str]()
     for one in news:
-        if isinstance(one.event, SILENT):
-            continue
-        told = look.tell(one.event)
+        told = () if isinstance(one.event, SILENT) else look.tell(one.event)
         if not told:
             continue
-        write = look.writer
         if isinstance(one.event, _STEPS):
-            yield write.code(told[0].text, 260)
+            steps.append(told[0].text)
             continue
+        if steps:
+            yield write.fence(steps, _STEPS_ROOM)
+            steps = []
         yield f"{date(one.event.at)}  *{write.said(told[0].text, _LONGEST_LINE)}*"
         if isinstance(one.event, ev.Diagnosed):
             yield from _ledger(one.event.diagnosis, look)
+    if steps:
+        yield write.fence(steps, _STEPS_ROOM)
 
 
 def _ledger(diagnosis: Diagnosis, look: Look) -> Iterator[str]:
