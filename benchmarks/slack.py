@@ -106,7 +106,6 @@ async def pressing() -> dict[str, Any]:
     """From a press to its acknowledgement, and to the journaled decision."""
     acknowledged, journaled = [], []
     async with stage(storm_incidents=10_000) as (slack, engine):
-        slack.limits.retry_after = lambda method, channel: 0  # type: ignore[method-assign]
         for number in range(1, PRESSES + 1):
             name = f"INC-{number:04d}"
             await engine.play(STORY[1:PROPOSED], name)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from petops import __version__
-from petops.app import Running, running_engine
+from petops.app import Running, SystemClock, running_engine
 from petops.config import Settings
 from petops.daemon.doors import Doors
 from petops.domain.alarm import Alarm
@@ -29,6 +29,7 @@ from petops.metrics_access import with_secrets
 from petops.ports import Journal
 from petops.programs import surfaces
 from petops.programs.mirroring import slack_beside
+from petops.programs.notifying import notifying
 from petops.sources.sqs_alarms import SqsAlarms
 
 INTAKE = Identity(user="intake", channel="queue")
@@ -139,6 +140,7 @@ async def working(
     """Begin what the leading replica alone does; return where alarms come from."""
     beside.doors.open = await stack.enter_async_context(slack_beside(settings, running, say))
     stack.callback(beside.doors.close)
+    await stack.enter_async_context(notifying(settings, running.engine, SystemClock(), say))
     return await _receiving(settings, running, stack, say, beside)
 
 
