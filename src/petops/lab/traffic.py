@@ -48,7 +48,7 @@ class Traffic:
         self._stage, self._endpoints, self._runs, self._shares = stage, endpoints, runs, shares
         self._settled = stage.now
         self._new: dict[str, float] = {}
-        self._behind: list[tuple[str, list[str]]] | None = None
+        self._behind: list[tuple[str, list[tuple[str, str]]]] | None = None
         stage.store.subscribe(self._changed)
         self._kept: deque[tuple[datetime, tuple[ServiceTraffic, ...]]] = deque()
         self._routes = with_copies(shares)
@@ -149,16 +149,18 @@ class Traffic:
         """Yield each service with the programs behind it, those of pods that are going left out."""
         if self._behind is None:
             services = sorted(self._stage.store.objects("services"), key=key_of)
-            self._behind = [(one["metadata"]["name"], self._pods_of(one)) for one in services]
-        by_pod = {run.pod_uid: run for run in runs}
-        for service, uids in self._behind:
-            behind = [by_pod[uid] for uid in uids if uid in by_pod]
+            self._behind = [(one["metadata"]["name"], self._places_of(one)) for one in services]
+        by_place = {(run.pod_uid, run.container): run for run in runs}
+        for service, places in self._behind:
+            behind = [by_place[place] for place in places if place in by_place]
             if behind:
                 yield service, behind
 
-    def _pods_of(self, service: Json) -> list[str]:
+    def _places_of(self, service: Json) -> list[tuple[str, str]]:
+        """Return, by pod, the container that answers: the first that declares the port, or any."""
+        ports = [one.get("targetPort", one["port"]) for one in service["spec"].get("ports") or ()]
         pods = filter(is_active, self._endpoints.pods_behind(service))
-        return [pod["metadata"]["uid"] for pod in pods]
+        return [(pod["metadata"]["uid"], _answering_container(pod, ports)) for pod in pods]
 
     def _changed(self, change: Change) -> None:
         if change.resource in {"pods", "services"}:
@@ -226,6 +228,17 @@ class Traffic:
             duration_counts=tuple(min(int(count), total) for count in run.durations),
             duration_seconds_sum=run.duration_seconds,
         )
+
+
+def _answering_container(pod: Json, ports: Sequence[object]) -> str:
+    containers = pod["spec"]["containers"]
+    declared = (
+        one
+        for one in containers
+        for port in one.get("ports") or ()
+        if {port.get("name"), port.get("containerPort")} & set(ports)
+    )
+    return str(next(declared, containers[0])["name"])
 
 
 def _count(run: Run, requests: float, answer: Answer) -> None:

@@ -187,12 +187,13 @@ def _own(answer: RequestLatency | None, worst: ContainerCpu) -> float | None:
 
 
 def _usual_seconds(answer: RequestLatency | None, worst: ContainerCpu) -> float | None:
-    """Return what its requests took before; where it is new, what they take at its siblings."""
+    """Return what requests like its own take: before, or at its siblings, whichever is less.
+
+    One that was throttled from its birth has no better past.
+    """
     earlier = [one.before_seconds for one in _of(answer, worst) if one.before_seconds is not None]
-    if earlier:
-        return median(earlier)
     others = [one.seconds for one in (answer.pods if answer else ()) if one.owner != worst.owner]
-    return median(others) if others else None
+    return min((median(one) for one in (earlier, others) if one), default=None)
 
 
 def _of(answer: RequestLatency | None, worst: ContainerCpu) -> Iterable[PodLatency]:
