@@ -12,6 +12,7 @@ from rich.segment import Segment
 
 from petops.domain import events as ev
 from petops.domain.events import Entry
+from petops.tui import commands
 from petops.tui.app import Dashboard
 from petops.tui.glyphs import ascii_text
 from petops.tui.palette import NO_COLOUR, PALETTES
@@ -28,9 +29,9 @@ from tests.tui.scripted import (
     many,
     opened,
 )
+from tests.tui.slow import slow_story
 
-# Drawn by a real Textual loop in wall time, size after size: minutes on a busy machine.
-pytestmark = [pytest.mark.slow, pytest.mark.soak]
+drawn = pytest.mark.slow  # by a real Textual loop, in wall time
 
 HOSTILE = "[bold]x[/] \x1b[31mred\x1b]0;owned\x07 \u202egnp.exe 漢字 שלום \u0301e \udc80 a\tb\nc"
 
@@ -58,6 +59,7 @@ def hostile_entries() -> tuple[Entry, ...]:
     )
 
 
+@drawn
 async def test_hostile_text_is_shown_on_every_screen(tmp_path: Path) -> None:
     async with embedded(ScriptedEngine(hostile_entries()), tmp_path) as handle:
         app = Dashboard(desk(("lab\x1b[2J", handle), given=full()))
@@ -70,22 +72,39 @@ async def test_hostile_text_is_shown_on_every_screen(tmp_path: Path) -> None:
             assert "[bold]x[/]" in text_of(app)
 
 
-@pytest.mark.parametrize("size", [(40, 10), (20, 5), (250, 70), (8, 3)])
+@drawn
+@pytest.mark.parametrize("size", [(40, 10), (8, 3)])
 async def test_any_size_and_resizing_while_drawing(size: tuple[int, int], tmp_path: Path) -> None:
-    engine = ScriptedEngine(STORY[:PROPOSED])
+    engine = ScriptedEngine(slow_story())
     async with embedded(engine, tmp_path) as handle:
         app = Dashboard(desk(("lab", handle), given=full()))
         async with app.run_test(size=size) as pilot:
-            for keys in (("enter",), ("2",), ("3",), ("4",), ("a",), ("a",), ("escape",)):
-                await settled(pilot, *keys)
-                await pilot.resize_terminal(size[0] + 7, size[1] + 3)
+            await pilot.pause(0.3)
+            for number, key in enumerate(("enter", *"2345678f", "a", "a", "escape")):
+                await pilot.press(key)
+                await pilot.resize_terminal(size[0] + 7 * (number % 2), size[1] + 3)
                 await engine.append("INC-0001", ev.Noted(at=engine.now, text="while drawing"))
-                await pilot.resize_terminal(*size)
+            await pilot.resize_terminal(*size)
             for line in ("history", "sources", "settings", "chaos", "ask x", "help"):
-                await settled(pilot, "colon", *line.replace(" ", "_").split("_")[0], "enter")
-                await settled(pilot, "escape")
+                commands.run(app, line)
+                await pilot.resize_terminal(size[0] + 1, size[1] + 1)
+                await pilot.press("escape")
+            shown = (await settled(pilot)).splitlines()
+            assert len(shown) == size[1] + 1
 
 
+@drawn
+async def test_the_largest_terminal_is_filled(tmp_path: Path) -> None:
+    async with embedded(ScriptedEngine(slow_story()), tmp_path) as handle:
+        app = Dashboard(desk(("lab", handle)))
+        async with app.run_test(size=(250, 70)) as pilot:
+            await until(pilot, "INC-0001")
+            shown = (await settled(pilot, "enter", "5")).splitlines()
+            assert len(shown) == 70
+            assert max(len(one) for one in shown) > 240
+
+
+@drawn
 async def test_forty_by_ten_still_names_target_and_cluster(tmp_path: Path) -> None:
     async with embedded(ScriptedEngine(STORY[:PROPOSED]), tmp_path) as handle:
         app = Dashboard(desk(("lab", handle)))
@@ -98,12 +117,13 @@ async def test_forty_by_ten_still_names_target_and_cluster(tmp_path: Path) -> No
     assert "type yes" in shown
 
 
+@drawn
 async def test_without_utf8_everything_is_ascii(tmp_path: Path) -> None:
     async with embedded(ScriptedEngine(STORY[:PROPOSED]), tmp_path) as handle:
         app = Dashboard(desk(("lab", handle), ascii_only=True))
         async with app.run_test(size=(120, 40)) as pilot:
             await until(pilot, "INC-0001")
-            for keys in ((), ("enter",), ("a",), ("a",)):
+            for keys in ((), ("enter",), ("a",)):
                 await settled(pilot, *keys)
                 assert ascii_text(text_of(app)).isascii()
             strips = app.screen._compositor.render_strips()
@@ -116,6 +136,7 @@ async def test_without_utf8_everything_is_ascii(tmp_path: Path) -> None:
                 assert all(one.text.isascii() for one in made)
 
 
+@drawn
 async def test_without_colour_nothing_is_coloured(tmp_path: Path) -> None:
     async with embedded(ScriptedEngine(many(9)), tmp_path) as handle:
         app = Dashboard(desk(("lab", handle)), no_colour=True)
@@ -140,6 +161,7 @@ def test_every_meaning_has_a_sign_and_a_word() -> None:
         assert all(paint.tone(one.tone) is not None for one in PHASES.values())
 
 
+@drawn
 async def test_every_theme_draws_every_screen(tmp_path: Path) -> None:
     async with embedded(ScriptedEngine(STORY[:PROPOSED]), tmp_path) as handle:
         app = Dashboard(desk(("lab", handle)))

@@ -155,6 +155,15 @@ def decisions(  # noqa: C901, PLR0912 - one flat table of cases
     return lines
 
 
+def unread(incident: Incident, width: int, paint: Palette) -> list[Text]:
+    """Return a warning where entries are of a version that knows more than this one."""
+    if not incident.unreadable:
+        return []
+    many = "an entry is" if incident.unreadable == 1 else f"{incident.unreadable} entries are"
+    words = f"! {many} of a newer petops and cannot be read here: no change is made on it"
+    return [Text(one, paint.warn) for one in wrapped(words, width)]
+
+
 def progress(
     incident: Incident, now: datetime, times: Times, width: int, paint: Palette
 ) -> list[Text]:

@@ -120,7 +120,8 @@ class ApprovalScreen(Deciding):
         self, incident: Incident, proposal: Proposal | None, width: int, paint: Palette
     ) -> list[Text]:
         now, times = self.desk.now(), self.desk.times
-        lines = offer.progress(incident, now, times, width, paint)
+        lines = offer.unread(incident, width, paint)
+        lines += offer.progress(incident, now, times, width, paint)
         if lines:
             lines.append(Text())
         decided = offer.decisions(incident, times, width, paint)

@@ -200,9 +200,9 @@ class IncidentScreen(Deciding):
         words = state_words(incident, self.desk.now(), self.desk.times)
         text.append(f" {wording.sign} {words}  ", paint.tone(wording.tone))
         text.append(plain(workload(incident)), paint.strong)
-        text.append(f"  {plain(str(cluster))}", paint.dim)
         if incident.acknowledged:
             text.append(f"  {plain(incident.acknowledged.by.user)} is on it", paint.info)
+        text.append(f"  {plain(str(cluster))}", paint.dim)
         if incident.joined:
             text.append(f"  {incident.joined} more reports", paint.dim)
         text.truncate(max(1, self.size.width - 1), overflow="ellipsis")
@@ -219,7 +219,8 @@ class IncidentScreen(Deciding):
     def _change(self, incident: Incident, width: int, paint: Palette) -> list[Text]:
         """Return what is on offer or under way, short: the approval screen has it whole."""
         now, times = self.desk.now(), self.desk.times
-        lines = offer.progress(incident, now, times, width, paint)
+        lines = offer.unread(incident, width, paint)
+        lines += offer.progress(incident, now, times, width, paint)
         if lines:
             lines.append(Text())
         decided = offer.decisions(incident, times, width, paint)
