@@ -47,6 +47,9 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     if found is None or not found.waits:
         why = "" if found is None else "neither CPU pressure nor run queues are exported"
         ledger.not_measured(cpu_shortage, statement, refuted_if=refuted_if, why=why)
+        if _latency_row(ledger) is False:
+            because = "its requests take as long as before: it waits for nothing"
+            return ledger.finding(Verdict.REFUTED, because)
         return ledger.finding(Verdict.UNDECIDED, "whether it waits for a CPU was not measured")
     worst = max(found.waits, key=lambda one: one.waiting_ratio)
     seen = f"{worst.pod} waits {worst.waiting_ratio:.0%} of the time on {worst.node}"
@@ -123,20 +126,22 @@ def _node_row(ledger: Ledger, found: CpuShortage) -> bool | None:
     return False
 
 
-def _latency_row(ledger: Ledger) -> None:
+def _latency_row(ledger: Ledger) -> bool | None:
+    """Write whether its requests take longer; None where that was not measured."""
     statement, refuted_if = "its requests take longer", "they take as long as before"
     latency = ledger.evidence.fact(request_latency)
     pods = [one for one in (latency.pods if latency else ()) if one.before_seconds]
     if not pods:
         ledger.not_measured(request_latency, statement, refuted_if=refuted_if)
-        return
+        return None
     worst = max(pods, key=lambda one: one.seconds / (one.before_seconds or 1.0))
     then, now = worst.before_seconds or 0.0, worst.seconds
     seen = f"{then * 1000:.0f} ms then, {now * 1000:.0f} ms now at {worst.pod}"
     if now >= SLOWER_RATIO * then:
         ledger.supports(request_latency, 0.15, statement, seen=seen, refuted_if=refuted_if)
-    else:
-        ledger.opposes(request_latency, 0.2, statement, seen=seen, refuted_if=refuted_if)
+        return True
+    ledger.opposes(request_latency, 0.2, statement, seen=seen, refuted_if=refuted_if)
+    return False
 
 
 def judge(case: Case, evidence: Evidence, finding: Finding, since: datetime | None) -> Judgement:
