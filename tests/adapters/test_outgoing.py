@@ -12,6 +12,7 @@ import datetime
 import ipaddress
 import os
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -130,8 +131,23 @@ async def alarm_by_name(url: str, _: Path) -> None:
     await CloudWatchAlarms(region="us-east-1").find("any", mapping)
 
 
+async def slack(url: str, _: Path) -> None:
+    """In a process of its own: aiohttp reads the authorities once, when it is imported."""
+    code = (
+        "import asyncio; from petops.slack.web import slack_web\n"
+        "async def use():\n"
+        f"    async with slack_web('{url}/api/', 'xoxb-1') as slack:\n"
+        "        await slack.call('auth.test')\n"
+        "asyncio.run(use())"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stderr=asyncio.subprocess.DEVNULL
+    )
+    await process.wait()
+
+
 Use = Callable[[str, Path], Awaitable[None]]
-CLIENTS: list[Use] = [kubernetes, prometheus, mcp, attach, aws, queue, alarm_by_name]
+CLIENTS: list[Use] = [kubernetes, prometheus, mcp, attach, aws, queue, alarm_by_name, slack]
 
 
 async def use(client: Use, url: str, folder: Path) -> None:
@@ -245,6 +261,8 @@ KNOWN_MAKERS = {
     "aws_calls.py",
     "cloudwatch_alarms.py",
     "sqs_alarms.py",
+    "web.py",
+    "forwarding.py",  # from replica to replica, which no proxy is between
     "sigv4.py",  # credentials only; botocore asks for them as aws_calls does
 }
 """Where clients are made; each is used above."""

@@ -31,7 +31,8 @@ NAMES = [
     *("engine", "cluster", "rbac read", "rbac repair", "mcp server", "prometheus"),
     *("kube-state-metrics", "cadvisor", "node exporter", "application metrics"),
     *("aws identity", "cloudwatch alarms", "container insights", "x-ray"),
-    *("alarm queue", "queue policy", "alarm rule", "dead letters", "secrets", "clock"),
+    *("alarm queue", "queue policy", "alarm rule", "dead letters"),
+    *("slack token", "slack scopes", "slack channels", "slack socket", "secrets", "clock"),
 ]
 
 
@@ -248,6 +249,30 @@ def journal_nowhere(patient: Patient) -> None:
     patient.set(PETOPS_JOURNAL=str(patient.folder / "file" / "journal.db"))
 
 
+def wrong_slack_token(patient: Patient) -> None:
+    patient.set(SLACK_BOT_TOKEN="xoxb-another")  # noqa: S106
+
+
+def wrong_app_token(patient: Patient) -> None:
+    patient.set(SLACK_APP_TOKEN="xapp-another")  # noqa: S106
+
+
+def no_slack(patient: Patient) -> None:
+    patient.set(PETOPS_SLACK_API_URL=f"{nowhere()}/api/")
+
+
+def no_such_channel(patient: Patient) -> None:
+    patient.set(PETOPS_SLACK_CHANNEL="C0NOTTHERE")
+
+
+def no_channel(patient: Patient) -> None:
+    del patient.environment["PETOPS_SLACK_CHANNEL"]
+
+
+def slack_secret_missing(patient: Patient) -> None:
+    patient.set(SLACK_BOT_TOKEN="secretsmanager:devops-agent/slack-token#bot_token")  # noqa: S106
+
+
 @pytest.mark.parametrize(
     ("how", "name", "told", "fix"),
     [
@@ -270,6 +295,12 @@ def journal_nowhere(patient: Patient) -> None:
         (web_identity_token_missing, "aws identity", "no-token", "docs/install.md"),
         (another_account, "aws identity", "the cluster is in 444455556666", "cluster.account"),
         (secret_missing, "secrets", "daemon.token (GetSecretValue)", "create-secret"),
+        (wrong_slack_token, "slack token", "invalid_auth", ""),
+        (wrong_app_token, "slack socket", "invalid_auth", ""),
+        (no_slack, "slack token", "", ""),
+        (no_such_channel, "slack channels", "C0NOTTHERE: ", ""),
+        (no_channel, "slack token", "no channel", "PETOPS_SLACK_CHANNEL"),
+        (slack_secret_missing, "slack token", "names a secret", "secrets"),
         (journal_nowhere, "engine", "cannot be written to", "journal.path"),
     ],
     ids=lambda one: one.__name__ if callable(one) else "",
@@ -284,6 +315,7 @@ async def test_what_is_broken_is_named_with_its_fix(
     assert found.verdict is Verdict.BROKEN, found
     assert told in found.told
     assert fix in found.fix
+    assert found.fix
     others = {one.name for one in checks.values() if one.verdict is Verdict.BROKEN} - {name}
     assert others <= ALSO_BROKEN.get(how, set()), [checks[one] for one in others]
 
@@ -292,6 +324,7 @@ ALSO_BROKEN: dict[Callable[[Patient], None], set[str]] = {
     no_permission: {"rbac repair"},
     no_credentials: {"alarm queue"},
     web_identity_token_missing: {"alarm queue"},
+    slack_secret_missing: {"secrets"},
 }
 
 

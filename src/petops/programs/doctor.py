@@ -78,13 +78,13 @@ def _sections(settings: Settings, given: Settings) -> Iterable[Section]:
         look=partial(doctor_alarms.look, given),
         trouble=Trouble.NO_EVENTS,
     )
-    secrets = partial(doctor_aws.look_at_secrets, settings)
-    yield Section(names=(doctor_aws.SECRETS,), look=secrets)
     yield Section(
         names=doctor_slack.NAMES,
-        look=partial(doctor_slack.look, given),
+        look=partial(doctor_slack.look, given, settings),
         trouble=Trouble.SLACK_SILENT,
     )
+    secrets = partial(doctor_aws.look_at_secrets, settings)
+    yield Section(names=(doctor_aws.SECRETS,), look=secrets)
     yield Section(names=doctor_clock.NAMES, look=partial(doctor_clock.look, given))
 
 
@@ -102,7 +102,8 @@ async def _looked(section: Section, seconds: float) -> list[Check]:
         found = [broken(one, f"no answer within {seconds:.0f} s") for one in section.names]
     except PetopsError as exc:
         found = [broken(one, exc.message, exc.hint or "") for one in section.names]
-    return [replace(one, trouble=section.trouble) for one in found]
+    listed = sorted(found, key=lambda one: section.names.index(one.name))
+    return [replace(one, trouble=section.trouble) for one in listed]
 
 
 async def _engine(settings: Settings) -> Sequence[Check]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from petops.config import Settings
@@ -17,8 +17,23 @@ SOCKET: Final = "slack socket"
 NAMES: Final = (TOKEN, SCOPES, CHANNELS, SOCKET)
 
 
-async def look(settings: Settings) -> Sequence[Check]:
-    """Ask Slack as the daemon does; nothing is posted."""
+_FIXES: Final[Mapping[str, str]] = {
+    TOKEN: "store the app's bot token (xoxb-…) anew: slack.bot_token, SLACK_BOT_TOKEN",
+    SCOPES: "install the app again with `petops slack manifest`",
+    CHANNELS: "is the id right, and was the app invited there (/invite)?",
+    SOCKET: "slack.app_token must be an app token (xapp-…) with connections:write",
+}
+
+
+async def look(settings: Settings, named: Settings) -> Sequence[Check]:
+    """Ask Slack as the daemon does; nothing is posted.
+
+    `named` has the settings as they were before the secrets that they name were read.
+    """
+    if not settings.slack.bot_token and named.slack.bot_token:
+        told = "slack.bot_token names a secret that cannot be read"
+        unread = broken(TOKEN, told, "see the line on secrets")
+        return unread, *(unknown(one, "there is no token") for one in NAMES[1:])
     if not settings.slack.bot_token:
         told = "Slack is not set up"
         return tuple(off(one, told, "petops slack manifest, docs/slack.md") for one in NAMES)
@@ -43,7 +58,7 @@ async def look(settings: Settings) -> Sequence[Check]:
         wrong = [one for one in about if not one.ok]
         if wrong:
             told = "; ".join(f"{one.name.split()[-1]}: {one.found}" for one in wrong)
-            checks.append(broken(name, told, wrong[0].fix))
+            checks.append(broken(name, told, wrong[0].fix or _FIXES[name]))
         elif about:
             checks.append(ok(name, ", ".join(one.found for one in about)))
         elif known.signing_secret and name == SOCKET:

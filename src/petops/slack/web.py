@@ -13,6 +13,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from petops.config.network import proxy_for
 from petops.errors import UsageError
 from petops.slack.calls import Answer, AwayError, LimitedError, TurnedDownError
 
@@ -30,6 +31,7 @@ class SlackWeb:
         self._client = AsyncWebClient(
             token=token, base_url=url, session=session, timeout=10, retry_handlers=[]
         )
+        self._client.proxy = proxy_for(url)  # its own reading of HTTPS_PROXY knows no NO_PROXY
         self._home = urlsplit(url)
         self.scopes: tuple[str, ...] = ()
 
