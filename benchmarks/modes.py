@@ -20,8 +20,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from petops.programs.calibration import Told, calibrated
 from petops.programs.drilling import AWAY, Drilled
-from petops.programs.evaluating import Told, calibrated, evaluated
+from petops.programs.evaluating import evaluated
 from petops.programs.evaluating_lab import DRILLS, chosen, drilled, stated
 
 RECORDINGS = Path(__file__).parents[1] / "tests" / "recordings"

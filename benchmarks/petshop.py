@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from petops.domain.call_graph import CallGraph, NodeSeries, Series, Symptom, Telemetry
-from petops.playbooks.localisation import learn, localise
+from petops.playbooks.localisation import Localisation, learn, localise
 from petops.playbooks.normal_range import NormalRange
+from petops.programs.calibration import Told, calibrated
 
 FOLDS = 5
 HEADER_ROWS = 3
@@ -174,8 +175,9 @@ def _series(found: Mapping[tuple[str, str], Series]) -> NodeSeries:
 
 def score(levels: Sequence[Traffic]) -> dict[str, Any]:
     """Return all figures: by scenario, together, and the same under other conditions."""
+    told: list[Told] = []
     scenarios = [
-        scenario(traffic, metric)
+        scenario(traffic, metric, told)
         for traffic in levels
         for metric in SYMPTOMS
         if any(issue.metric == metric for issue in traffic.issues)
@@ -183,6 +185,7 @@ def score(levels: Sequence[Traffic]) -> dict[str, Any]:
     return {
         "scenarios": [{**named, **ratios(counts)} for named, counts in scenarios],
         "all": ratios(sum((counts for _, counts in scenarios), Counter())),
+        "calibration": calibrated(told),
         "other_conditions": {
             name: ratios(judged(retold)) for name, retold in other_conditions(levels).items()
         },
@@ -199,19 +202,25 @@ def ratios(counts: Counter[str]) -> dict[str, Any]:
 
 
 def scenario(
-    traffic: Traffic, metric: str, folds: int = FOLDS
+    traffic: Traffic, metric: str, told: list[Told] | None = None, folds: int = FOLDS
 ) -> tuple[dict[str, str], Counter[str]]:
-    """Count one traffic level's issues with one metric, and what its fault-free rows give."""
+    """Count one traffic level's issues with one metric, and what its fault-free rows give.
+
+    What was named is added to `told`, with how sure it was.
+    """
     issues = tuple(issue for issue in traffic.issues if issue.metric == metric)
-    counts = judged([replace(traffic, issues=issues)])
+    counts = judged([replace(traffic, issues=issues)], told)
     for target, rows in sorted({(issue.target, issue.window.rows) for issue in issues}):
         for normal, window in fault_free(traffic, target, SYMPTOMS[metric], rows, folds):
             counts["fault_free"] += 1
-            counts["quiet"] += localise(normal, window).cause is None
+            found = localise(normal, window)
+            counts["quiet"] += found.cause is None
+            if told is not None and found.cause is not None:
+                told.append(Told(confidence=found.confidence, is_right=False))
     return {"scenario": f"{traffic.name} {metric}"}, counts
 
 
-def judged(levels: Iterable[Traffic]) -> Counter[str]:
+def judged(levels: Iterable[Traffic], told: list[Told] | None = None) -> Counter[str]:
     """Count what becomes of all issues, each against all fault-free rows of its level."""
     counts: Counter[str] = Counter()
     for traffic in levels:
@@ -226,12 +235,15 @@ def judged(levels: Iterable[Traffic]) -> Counter[str]:
                     SYMPTOMS[issue.metric],
                     rows=issue.window.rows,
                 )
-            counts.update(_verdict(known[key], issue))
+            found = localise(known[key], issue.window)
+            counts.update(_verdict(found, issue))
+            if told is not None and found.cause is not None:
+                is_right = found.cause == issue.root_cause
+                told.append(Told(confidence=found.confidence, is_right=is_right))
     return counts
 
 
-def _verdict(normal: NormalRange, issue: Issue) -> dict[str, int]:
-    found = localise(normal, issue.window)
+def _verdict(found: Localisation, issue: Issue) -> dict[str, int]:
     if issue.root_cause is None:
         return {"fault_free": 1, "quiet": found.cause is None}
     names = [suspect.node for suspect in found.ranking]

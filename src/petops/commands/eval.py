@@ -55,7 +55,7 @@ def _folder(folder: Path, as_json: bool) -> bool:
 
 
 def _drills(names: Sequence[str], seeds: int, as_json: bool) -> bool:
-    from petops.programs import evaluating, evaluating_lab, printing
+    from petops.programs import calibration, evaluating_lab, printing
 
     printer = printing.Printer()
 
@@ -73,7 +73,7 @@ def _drills(names: Sequence[str], seeds: int, as_json: bool) -> bool:
         printing.print_json(evaluating_lab.document(results))
     else:
         printer.say(f"{right} of {len(results)} right", "bold")
-        rows = evaluating.calibrated(evaluating_lab.stated(results))
-        for text, style in evaluating.calibration_lines(rows):
+        rows = calibration.calibrated(evaluating_lab.stated(results))
+        for text, style in calibration.calibration_lines(rows):
             printer.say(text, style)
     return right == len(results)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 
 from petops.errors import UsageError
+from petops.programs.calibration import Told, calibrated
 from petops.programs.drilling import Drilled, rehearsals
-from petops.programs.evaluating import Told, calibrated
 from petops.scenarios.drills import Drill
 from petops.scenarios.drills_of_faults import FAULTS
 from petops.scenarios.drills_of_nothing import NEGATIVES, TWO_AT_ONCE
