@@ -92,6 +92,12 @@ class AlarmSettings:
     dead_letter_url: str = _set(
         "", "PETOPS_SQS_DEAD_LETTER_URL", about="queue for what cannot be read"
     )
+    forecast_minutes: float = _set(
+        10.0, "PETOPS_FORECAST_MINUTES", about="how often the daemon looks ahead; 0: never"
+    )
+    forecast_hours: float = _set(
+        4.0, "PETOPS_FORECAST_HOURS", about="how far: memory limits, volumes that fill"
+    )
     grouping: bool = _set(
         True, "PETOPS_GROUPING", about="whether alarms that one cause explains share an incident"
     )

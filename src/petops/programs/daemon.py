@@ -10,9 +10,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from petops import __version__
 from petops.app import Running, SystemClock, running_engine
@@ -28,8 +29,11 @@ from petops.journal.sqlite import SqliteJournal
 from petops.metrics_access import with_secrets
 from petops.ports import Journal
 from petops.programs import surfaces
+from petops.programs.forecasting import forecasting
 from petops.programs.mirroring import slack_beside
 from petops.programs.notifying import notifying
+from petops.sources.prometheus_forecast import PrometheusForecast
+from petops.sources.prometheus_mcp import PrometheusMcp
 from petops.sources.sqs_alarms import SqsAlarms
 
 INTAKE = Identity(user="intake", channel="queue")
@@ -141,7 +145,19 @@ async def working(
     beside.doors.open = await stack.enter_async_context(slack_beside(settings, running, say))
     stack.callback(beside.doors.close)
     await stack.enter_async_context(notifying(settings, running.engine, SystemClock(), say))
+    _forecasting(settings, running, stack, say)
     return await _receiving(settings, running, stack, say, beside)
+
+
+def _forecasting(settings: Settings, running: Running, stack: AsyncExitStack, say: Say) -> None:
+    """Look ahead in a task of its own, where there is a Prometheus."""
+    minutes = settings.alarms.forecast_minutes
+    if minutes <= 0 or not isinstance(running.metrics, PrometheusMcp):
+        return
+    hours = settings.alarms.forecast_hours
+    ahead = PrometheusForecast(running.metrics.server, running.cluster.name, hours)
+    looking = forecasting(running.engine, ahead.look, SystemClock(), minutes, say)
+    stack.push_async_callback(_ended, asyncio.create_task(looking))
 
 
 async def _receiving(
@@ -180,14 +196,34 @@ async def _drained(running: Running) -> None:
         return
 
 
-async def run(settings: Settings, say: Say) -> None:
-    """Serve until cancelled; say where."""
+def embedded_only(settings: Settings) -> Settings:
+    """Return the settings of an engine on one person's own machine, which is not there for others.
+
+    It takes nothing from a queue that others share, leads nobody, and does not look ahead. A queue
+    on this very machine is nobody else's.
+    """
+    queue = settings.alarms.sqs_queue_url
+    is_own = urlsplit(queue).hostname in {"127.0.0.1", "::1", "localhost"}
+    return replace(
+        settings,
+        alarms=replace(
+            settings.alarms, sqs_queue_url=queue if is_own else "", forecast_minutes=0.0
+        ),
+        daemon=replace(settings.daemon, lease=""),
+    )
+
+
+async def run(settings: Settings, say: Say, *, json_lines: bool = False) -> None:
+    """Serve until cancelled; say where. With `json_lines` each entry is logged as well."""
     if settings.daemon.lease:
         from petops.programs.replicas import run_replica  # noqa: PLC0415 (in a cluster only)
 
-        await run_replica(settings, say)
+        await run_replica(settings, say, json_lines=json_lines)
         return
-    async with serving(settings, say) as served:
+    async with AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(settings, say))
+        if json_lines:
+            log_entries(served.running, stack)
         say(f"engine at work on {settings.journal_place}")
         say(f"cluster   {served.running.cluster.name}")
         say(f"socket    {served.socket}")
@@ -197,3 +233,10 @@ async def run(settings: Settings, say: Say) -> None:
         say(f"alarms    {served.receives or 'by HTTP and petops investigate only'}")
         say("ready")
         await asyncio.Event().wait()
+
+
+def log_entries(running: Running, stack: AsyncExitStack) -> None:
+    """Log each entry in a task of its own, until the stack is left."""
+    from petops.programs.logging_json import entries_logged  # noqa: PLC0415 (where it is asked for)
+
+    stack.push_async_callback(_ended, asyncio.create_task(entries_logged(running.engine)))

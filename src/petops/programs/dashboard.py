@@ -235,7 +235,7 @@ def _started(socket: Path, config: Path | None) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("wb") as out:
         child = subprocess.Popen(  # noqa: S603 - our own program
-            [*command, "daemon", "--port", "0"],
+            [*command, "daemon", "--port", "0", "--embedded"],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

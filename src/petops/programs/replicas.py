@@ -16,7 +16,7 @@ from petops.journal.postgres import PostgresJournal
 from petops.metrics_access import with_secrets
 from petops.ports import Journal, KubernetesCalls
 from petops.programs import surfaces
-from petops.programs.daemon import Beside, Say, about_engine, opened_journal, working
+from petops.programs.daemon import Beside, Say, about_engine, log_entries, opened_journal, working
 from petops.sources.kubernetes import KubernetesCluster
 from petops.sources.kubernetes_calls import open_calls
 from petops.sources.kubernetes_lease import Held, KubernetesLease
@@ -25,7 +25,7 @@ _NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespac
 _AGAIN_SECONDS: Final = 1.0
 
 
-async def run_replica(settings: Settings, say: Say) -> None:
+async def run_replica(settings: Settings, say: Say, *, json_lines: bool = False) -> None:
     """Serve until cancelled; lead whenever the Lease is ours."""
     settings = await with_secrets(settings, say)
     async with AsyncExitStack() as stack:
@@ -64,11 +64,19 @@ async def run_replica(settings: Settings, say: Say) -> None:
         floor = shared.latest_token if shared is not None else None
         while True:
             async with lease.held(say, floor) as held:
-                await _lead(settings, held, switch, beside, say)
+                await _lead(settings, held, switch, beside, say, json_lines=json_lines)
             await asyncio.sleep(_AGAIN_SECONDS)
 
 
-async def _lead(settings: Settings, held: Held, switch: Switch, beside: Beside, say: Say) -> None:
+async def _lead(
+    settings: Settings,
+    held: Held,
+    switch: Switch,
+    beside: Beside,
+    say: Say,
+    *,
+    json_lines: bool,
+) -> None:
     """Do the leader's work until the Lease is lost; what goes wrong ends this turn of leading."""
     try:
         async with AsyncExitStack() as stack:
@@ -77,6 +85,8 @@ async def _lead(settings: Settings, held: Held, switch: Switch, beside: Beside, 
                 return
             running = await stack.enter_async_context(running_engine(settings, journal))
             stack.callback(switch.to, None)
+            if json_lines:
+                log_entries(running, stack)
             receives = await working(settings, running, stack, say, beside)
             switch.to(running.engine)
             beside.leads = True

@@ -92,6 +92,11 @@ class PrometheusMcp:
     def __init__(self, server: Caller) -> None:
         self._server = server
 
+    @property
+    def server(self) -> Caller:
+        """The MCP server that is asked."""
+        return self._server
+
     async def read(self, signal: Signal, scope: PodScope, window: Window) -> Readings:
         """Return the samples in the window, one series a container."""
         selector = SELECTORS[signal]
