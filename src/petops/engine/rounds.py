@@ -166,12 +166,13 @@ def concluded(
         findings += [_placed(one, here, spot) for one in elsewhere]
     found = ranked(findings)
     beside = (*found.also_broken, *_nearby(first.case, here, found.cause))
-    gaps = (*here.unknowns, *(there.unknowns if there is not None else ()))
+    gaps = {one.step: one for one in here.unknowns}
+    gaps |= {one.step: one for one in (there.unknowns if there is not None else ())}
     blind = blind_spots(here)
     return Diagnosis(
         cause=found.cause,
         rivals=found.rivals,
-        gaps=gaps,
+        gaps=tuple(gaps.values()),
         because=_because(first.case, found.cause, found.rivals, spot, blind),
         also_broken=beside,
         blind=blind,
