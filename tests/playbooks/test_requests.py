@@ -7,11 +7,17 @@ from datetime import timedelta
 import pytest
 
 from petops.domain.alarm import Category
+from petops.domain.cloud import BalancerUse, CloudUse
 from petops.domain.diagnosis import Diagnosis, Finding, Verdict
-from petops.domain.evidence import Answer, Unknown
+from petops.domain.evidence import Answer, Asked, Unknown, Window
+from petops.domain.subject import Subject
 from petops.domain.tracing import ServiceMap, SlowTraces, TroubleSpot
-from petops.ports import NO_TRACES
+from petops.engine.investigation import Ports
+from petops.errors import SourceError
+from petops.ports import NO_TRACES, Told
+from petops.sources.kubernetes import KubernetesCluster
 from tests.adapters.fake_kubernetes_api import FakeApi, status
+from tests.recorded import CLUSTER
 from tests.recorded_cases import Diagnosed
 from tests.request_shop import FRONT, PAY, SEARCH, TABLE, Counters, Shop, Wrong
 
@@ -250,3 +256,39 @@ async def test_unknowns_say_why() -> None:
     unknown = {one.step: one.why for one in found.results if isinstance(one, Unknown)}
     assert unknown["service-map"] == "no X-Ray is set"
     assert unknown["trouble-spot"].endswith("no X-Ray is set")
+
+
+class Insights:
+    """`Cloud` that says how near its limit the workload is."""
+
+    def __init__(self, ratio: float | None) -> None:
+        self._ratio = ratio
+
+    async def workload(self, subject: Subject, window: Window) -> Told[CloudUse]:
+        asked = Asked(source="cloudwatch", query="cpu = Average(...)", window=window)
+        use = CloudUse(subject=subject, cpu_of_limit_ratio=self._ratio)
+        return Told(value=use, asked=(asked,))
+
+    async def balancer(self, name: str, window: Window) -> Told[BalancerUse]:
+        raise SourceError("not asked here")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "weighs"), [(0.97, "for"), (0.3, "against"), (None, "not-measured")]
+)
+async def test_where_prometheus_has_nothing_container_insights_is_told(
+    ratio: float | None, weighs: str
+) -> None:
+    shop = Shop(wrong=THROTTLED)
+    ports = Ports(
+        metrics=Counters(shop, down=ALL_DOWN),
+        cluster=KubernetesCluster(shop.api(), CLUSTER),
+        cloud=Insights(ratio),
+    )
+    found = (await shop.answered(PAY, ports=ports)).diagnosis
+    assert found.cause is None
+    throttling = finding(found, "cpu-throttling")
+    assert throttling.verdict is Verdict.UNDECIDED
+    row = next(one for one in throttling.rows if one.step == "cloud-use")
+    assert str(row.weighs) == weighs
+    assert found.blind
