@@ -50,14 +50,14 @@ async def log_lines(case: Case, sources: Sources) -> LogExcerpt:
     )
 
 
-@step("What did Container Insights measure?")
+@step("What did Container Insights measure?", timeout_seconds=8.0)
 async def cloud_use(case: Case, sources: Sources) -> CloudUse:
     """Read the workload's use of its limits, for where Prometheus has none."""
     owner = principal(await sources.answers.answer(affected_pods))
     return sources.noted(await sources.cloud.workload(owner, case.window))
 
 
-@step("What did the load balancer see?")
+@step("What did the load balancer see?", timeout_seconds=8.0)
 async def balancer_use(case: Case, sources: Sources) -> BalancerUse:
     """Read requests, times and failures at the load balancer that the alarm names."""
     name = dict(case.alarm.labels).get(_BALANCER, "")

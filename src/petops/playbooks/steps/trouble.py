@@ -55,7 +55,7 @@ def before_of(case: Case) -> Window:
     return Window.before(max(end, case.window.start + BEFORE), BEFORE)
 
 
-@step("Who calls whom, how often and how long?")
+@step("Who calls whom, how often and how long?", timeout_seconds=10.0)
 async def service_map(case: Case, sources: Sources) -> ServiceMap:
     """Read the service graph, lately and before; find the alarm's workload in it."""
     affected = await sources.answers.answer(affected_pods)
@@ -71,7 +71,7 @@ async def service_map(case: Case, sources: Sources) -> ServiceMap:
     return ServiceMap(alarmed=alarmed, nodes=found.nodes, edges=found.edges)
 
 
-@step("Which requests are slow, and where does their time go?")
+@step("Which requests are slow, and where does their time go?", timeout_seconds=18.0)
 async def slow_traces(case: Case, sources: Sources) -> SlowTraces:
     """Read requests through the alarm's service: the slowest, and some of then and now whole."""
     affected = await sources.answers.answer(affected_pods)
@@ -105,7 +105,7 @@ async def slow_traces(case: Case, sources: Sources) -> SlowTraces:
     )
 
 
-@step("Which service behind it causes what it shows?")
+@step("Which service behind it causes what it shows?", timeout_seconds=25.0)
 async def trouble_spot(case: Case, sources: Sources) -> TroubleSpot:
     """Lay the graph's edges and each service's own metrics together; rank, and name or refuse."""
     affected = await sources.answers.answer(affected_pods)
