@@ -18,6 +18,7 @@ from petops.lab.lab_state import (
     LabState,
     Ran,
     claim,
+    clear,
     end,
     release,
     running_lab,
@@ -67,6 +68,21 @@ def test_what_a_killed_lab_left_is_cleared_away(tmp_path: Path) -> None:
         claim(tmp_path, ME)
         assert child.wait(5) == -9
     assert not (Path(state.folder) / "journal.db").exists()
+
+
+def test_whoever_looks_clears_away_what_was_killed_and_only_that(tmp_path: Path) -> None:
+    assert not clear(tmp_path / "nowhere")
+    state = claim(tmp_path, ME)
+    assert not clear(tmp_path)
+    assert running_lab(tmp_path) is not None
+    with sleeper() as child:
+        gone = Ran(name="lab", pid=ME.pid, mark="another start")
+        left = Ran.now("moto", child.pid)
+        write(tmp_path, replace(state, lab=gone, children=(left,)))
+        assert clear(tmp_path)
+        assert child.wait(5) != 0
+    assert {path.name for path in tmp_path.iterdir()} == {"lab.lock"}
+    assert not clear(tmp_path)
 
 
 def test_a_process_with_a_reused_id_is_left_alone(tmp_path: Path) -> None:

@@ -77,6 +77,18 @@ def running_lab(folder: Path) -> LabState | None:
     return state if state is not None and state.lab.is_alive else None
 
 
+def clear(folder: Path) -> bool:
+    """Clear away what a killed lab left; say whether there was anything."""
+    if not (folder / STATE_FILE).exists():
+        return False
+    with _locked(folder):
+        state = _read(folder)
+        if state is None or state.lab.is_alive:
+            return False
+        _clear_away(folder, state)
+        return True
+
+
 def claim(folder: Path, lab: Ran) -> LabState:
     """Write down that `lab` is this user's lab, after clearing away one that was killed.
 

@@ -16,7 +16,7 @@ from petops.app import SystemClock
 from petops.errors import PetopsError, UsageError
 from petops.lab.application_size import LARGEST
 from petops.lab.children import tail
-from petops.lab.lab_state import LabState, Ran, end, running_lab
+from petops.lab.lab_state import LabState, Ran, clear, end, running_lab
 from petops.lab.one_lab import bring_up
 from petops.lab.running import Lab
 from petops.programs.attach import lab_folder
@@ -25,7 +25,7 @@ from petops.remote import socket_is_alive
 from petops.scenarios import BEHAVIOURS
 
 ENGINE_GRACE_SECONDS = 5.0
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 SECONDS_EACH_COPY = 0.5
 
 
@@ -126,13 +126,18 @@ def detached(config: Path | None, *, with_engine: bool, size: int = 1) -> None:
             Printer().say('the lab is ready: eval "$(petops lab env)"')
             return
         if child.poll() is not None or time.monotonic() > deadline:
+            child.terminate()  # it clears up after itself
+            child.wait()
             raise PetopsError(f"the lab did not start: {tail(log)}")
         time.sleep(0.05)
 
 
 def status(*, as_json: bool) -> None:
     """Print whether a lab runs; what a killed one left is cleared away."""
-    state = running_lab(lab_folder())
+    folder = lab_folder()
+    state = running_lab(folder)
+    if state is None and clear(folder):
+        note("cleared away what a killed lab had left")
     if as_json:
         print_json(_as_json(state))
     elif state is None:
