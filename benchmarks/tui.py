@@ -29,10 +29,13 @@ from petops.daemon.server import SocketOwner, serve_socket, server
 from petops.domain import events as ev
 from petops.domain.alarm import Alarm, AlarmSource, AlarmState, Assessment, Category, Priority
 from petops.domain.events import Entry
+from petops.domain.evidence import Answer
 from petops.domain.incident import Board
 from petops.domain.policy import Identity
 from petops.domain.requests import AnyRequest
 from petops.domain.subject import ClusterName, Kind, Subject
+from petops.domain.traces import LogLine
+from petops.domain.tracing import LogExcerpt
 from petops.programs.telling import summary, told
 from petops.remote import connected
 from petops.tui.app import Dashboard
@@ -123,6 +126,14 @@ class Busy:
         )
         entry = Entry(seq=self._seq, incident=f"INC-{incident:04d}", number=number, event=joined)
         self._queue.put_nowait(entry)
+
+    def answer(self, answer: Answer) -> None:
+        """Let a step of the first incident have answered."""
+        self._seq += 1
+        self._numbers[1] += 1
+        event = ev.StepAnswered(at=BEGAN, answer=answer)
+        entry = Entry(seq=self._seq, incident="INC-0001", number=self._numbers[1], event=event)
+        self._board = self._board.after(entry)
 
     @property
     def waiting(self) -> int:
@@ -354,9 +365,10 @@ def _resident_mib() -> float:
     return peak / (1024 * 1024 if platform.system() == "Darwin" else 1024)
 
 
-async def scrolling() -> dict[str, float]:
-    """Return how long a frame takes while an incident's 10,000 entries scroll by."""
+async def scrolling() -> dict[str, dict[str, float]]:
+    """Return how long a frame takes while 10,000 entries, and 10,000 log lines, scroll by."""
     engine = Busy(1)
+    engine.answer(log_lines(LINES))
     for _ in range(LINES):
         engine.grow()
     app = dashboard(_Embedded(engine))
@@ -366,23 +378,45 @@ async def scrolling() -> dict[str, float]:
         while engine.waiting:
             await pilot.pause(0.02)
         app.desk.feeds[0].pinned.add("INC-0001")
-        await pilot.press("enter")
-        await pilot.press("4")
-        await pilot.pause(0.5)
-        rows = app.screen.query_one("#timeline", RowList)
-        took = []
-        for number in range(300):
-            at = time.perf_counter()
-            rows.scroll_to(y=number * 31 % max(1, rows.virtual_size.height), animate=False)
-            drawn = asyncio.Event()
-            rows.call_after_refresh(drawn.set)
-            await drawn.wait()
-            took.append(time.perf_counter() - at)
-        return {
-            "lines": float(len(rows.rows)),
-            "p50_ms": _share(took, 0.5) * 1000,
-            "p95_ms": _share(took, 0.95) * 1000,
-        }
+        await pilot.press("enter", "f")
+        return {name: await _scrolled(pilot, key, name) for key, name in _SCROLLED}
+
+
+_SCROLLED = (("4", "timeline"), ("7", "logs"))
+
+
+async def _scrolled(pilot: Pilot[None], key: str, name: str) -> dict[str, float]:
+    await pilot.press(key)
+    await pilot.pause(0.5)
+    rows = pilot.app.screen.query_one(f"#{name}", RowList)
+    took = []
+    for number in range(300):
+        at = time.perf_counter()
+        rows.scroll_to(y=number * 31 % max(1, rows.virtual_size.height), animate=False)
+        drawn = asyncio.Event()
+        rows.call_after_refresh(drawn.set)
+        await drawn.wait()
+        took.append(time.perf_counter() - at)
+    return {
+        "lines": float(len(rows.rows)),
+        "p50_ms": _share(took, 0.5) * 1000,
+        "p95_ms": _share(took, 0.95) * 1000,
+    }
+
+
+def log_lines(count: int) -> Answer:
+    """Return what a step answered that read so many lines of a log."""
+    lines = tuple(
+        LogLine(
+            at=BEGAN + timedelta(milliseconds=number),
+            pod="service-0001-7d9c5-x2x4k",
+            container="service",
+            text=f"ERROR charge timed out after {number} ms, order {number * 7919}",
+        )
+        for number in range(count)
+    )
+    fact = LogExcerpt(around=BEGAN, lines=lines)
+    return Answer(step="log-lines", fact=fact, asked=(), seconds=0.1)
 
 
 def _share(values: list[float], share: float) -> float:

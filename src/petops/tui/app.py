@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -21,6 +22,8 @@ from petops.tui.screens.approval import ApprovalScreen
 from petops.tui.screens.board import BoardScreen
 from petops.tui.screens.incident import IncidentScreen
 from petops.tui.wording import is_over, is_snoozed, workload
+
+COLLECT: Final = (20_000, 20, 100)
 
 
 class Dashboard(App[None]):
@@ -63,6 +66,10 @@ class Dashboard(App[None]):
         return filters
 
     def on_mount(self) -> None:
+        # A board of a thousand incidents is a million objects that live for hours: looking through
+        # them all for garbage takes longer than a key may.
+        gc.freeze()
+        gc.set_threshold(*COLLECT)
         self.set_class(self.theme == NO_COLOUR, "-no-colour")
         self.push_screen(BoardScreen(self.desk))
         for feed in self.desk.feeds:

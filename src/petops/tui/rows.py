@@ -103,6 +103,7 @@ class IncidentRow:
             and self.incident is other.incident
             and self.age_text == other.age_text
             and self.snoozed == other.snoozed
+            and self.production == other.production
             and self.ref == other.ref
         )
 
@@ -200,36 +201,65 @@ class Wanted:
     engine: str = ""
 
 
-def board_rows(feeds: Sequence[Feed], wanted: Wanted, now: datetime) -> list[IncidentRow]:
-    """Return the rows of the board."""
-    several = len(feeds) > 1
-    terms = wanted.words.lower().split()
-    found: list[tuple[Any, IncidentRow]] = []
-    key: Order = ORDERS.get(wanted.order, _urgency)
-    for index, feed in enumerate(feeds):
-        if wanted.engine and feed.name != wanted.engine:
-            continue
-        for incident in feed.board.incidents.values():
-            if not wanted.every and is_over(incident):
-                continue
-            if terms and not matches(feed.name, incident, terms):
-                continue
-            row = IncidentRow(
-                ref=Ref(feed.name, incident.id),
-                incident=incident,
-                age_text=age((now - incident.opened_at).total_seconds()),
-                snoozed=_snoozed(incident, now),
-                several=several,
-                engine_index=index,
-                production=feed.is_production_of(incident.alarm.cluster.name),
-            )
-            found.append((key(incident, now), row))
-    found.sort(key=_first)
-    return [row for _, row in found]
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A row with what it was made of, and its place in the order."""
+
+    incident: Incident
+    made_of: tuple[int, str, int, bool]
+    key: Any
+    row: IncidentRow
 
 
-def _first(pair: tuple[Any, IncidentRow]) -> Any:
-    return pair[0]
+class BoardRows:
+    """The rows of the board; those of incidents that did not change are made once a second."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, str], _Held] = {}
+
+    def rows(self, feeds: Sequence[Feed], wanted: Wanted, now: datetime) -> list[IncidentRow]:
+        """Return the rows that are wanted, in order."""
+        terms = wanted.words.lower().split()
+        order: Order = ORDERS.get(wanted.order, _urgency)
+        second, before, held = int(now.timestamp()), self._held, {}
+        found: list[_Held] = []
+        for index, feed in enumerate(feeds):
+            if wanted.engine and feed.name != wanted.engine:
+                continue
+            made_of = (second, wanted.order, index, feed.is_production)
+            for incident in feed.board.incidents.values():
+                if not wanted.every and is_over(incident):
+                    continue
+                ref = (feed.name, incident.id)
+                one = before.get(ref)
+                if one is None or one.incident is not incident or one.made_of != made_of:
+                    row = _row(feed, index, incident, now, several=len(feeds) > 1)
+                    row = one.row if one is not None and one.row == row else row
+                    one = _Held(incident, made_of, order(incident, now), row)
+                held[ref] = one
+                if not terms or matches(feed.name, incident, terms):
+                    found.append(one)
+        self._held = held
+        found.sort(key=_first)
+        return [one.row for one in found]
+
+
+def _row(
+    feed: Feed, index: int, incident: Incident, now: datetime, *, several: bool
+) -> IncidentRow:
+    return IncidentRow(
+        ref=Ref(feed.name, incident.id),
+        incident=incident,
+        age_text=age((now - incident.opened_at).total_seconds()),
+        snoozed=_snoozed(incident, now),
+        several=several,
+        engine_index=index,
+        production=feed.is_production_of(incident.alarm.cluster.name),
+    )
+
+
+def _first(one: _Held) -> Any:
+    return one.key
 
 
 def matches(engine: str, incident: Incident, terms: Iterable[str]) -> bool:

@@ -79,15 +79,14 @@ class ApprovalScreen(Deciding):
         paint, now = palette(self.app.theme), self.desk.now()
         rail = self.query_one(Rail)
         rail.now, rail.incident = now, incident
-        title = self.query_one("#approval-title", Static)
-        title.update(self._title(incident, paint), layout=False)
+        self.draw("#approval-title", self._title(incident, paint))
         held, looked_at = self._held(incident), self.proposal(incident)
         self._digest = looked_at.digest if looked_at else ""
-        self.query_one("#approval-offers", Static).update(self._offers(held, paint))
+        self.draw("#approval-offers", self._offers(held, paint), layout=True)
         scroll = self.query_one("#approval-scroll", VerticalScroll)
         width = max(24, scroll.scrollable_content_region.width or self.size.width - 6)
         lines = self._lines(incident, looked_at, min(width, 120), paint)
-        self.query_one("#approval-text", Static).update(Text("\n").join(lines))
+        self.draw("#approval-text", Text("\n").join(lines), layout=True)
 
     def _title(self, incident: Incident, paint: Palette) -> Text:
         wording = PHASES[incident.phase]

@@ -37,6 +37,7 @@ class DeskScreen(Screen[None]):
         self.desk = desk
         self.top_bar = TopBar(desk, self.title_words)
         self.banner = Banner(desk)
+        self._drawn: dict[str, Text] = {}
 
     def compose(self) -> ComposeResult:
         yield self.top_bar
@@ -70,12 +71,19 @@ class DeskScreen(Screen[None]):
     def heard(self) -> None:
         """Draw anew what may have changed; a screen below another one waits until it is on top."""
         if self.is_attached and self.is_current:
-            self.top_bar.refresh()
+            self.top_bar.refresh_view()
             self.banner.refresh_view()
             self.show()
 
     def show(self) -> None:
         """Draw what this screen is about."""
+
+    def draw(self, selector: str, text: Text, *, layout: bool = False) -> None:
+        """Draw a text where it differs from the one that is there: most are told again as is."""
+        before = self._drawn.get(selector)
+        if before is None or before != text or before.style != text.style:
+            self._drawn[selector] = text
+            self.query_one(selector, Static).update(text, layout=layout)
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """Say something for a moment; what came from a cluster is not markup."""

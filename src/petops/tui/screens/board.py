@@ -17,7 +17,7 @@ from petops.tui.feed import Link, Ref
 from petops.tui.palette import palette
 from petops.tui.peek import peek
 from petops.tui.plain import plain
-from petops.tui.rows import ORDERS, IncidentRow, Wanted, board_rows, heading
+from petops.tui.rows import ORDERS, BoardRows, IncidentRow, Wanted, heading
 from petops.tui.screens.deciding import Deciding
 from petops.tui.widgets.row_list import RowList
 from petops.tui.wording import is_over
@@ -49,6 +49,7 @@ class BoardScreen(Deciding):
         super().__init__(desk)
         self._engine = ""
         self._words = desk.kept.choices.words
+        self._board_rows = BoardRows()
         self._peek_lines = 0
         self._is_roomy = False
 
@@ -81,25 +82,23 @@ class BoardScreen(Deciding):
         wanted = Wanted(
             words=self._words, order=choices.order, every=choices.every, engine=self._engine
         )
-        rows = board_rows(self.desk.feeds, wanted, now)
+        rows = self._board_rows.rows(self.desk.feeds, wanted, now)
         paint = palette(self.app.theme)
         self.rows.show(rows)
         all_calm = not rows and self._is_calm()
         self.set_class(all_calm, "-calm")
         self._make_room(len(rows))
         self._peek()
-        self.query_one("#board-head", Static).update(
-            heading(self.size.width - 3, choices.order, paint, several=self.desk.several),
-            layout=False,
-        )
+        head = heading(self.size.width - 3, choices.order, paint, several=self.desk.several)
+        self.draw("#board-head", head)
         note = self._note(len(rows))
         line = self.query_one("#board-filter", Static)
         line.display = bool(note) and not all_calm
-        line.update(Text(note, paint.dim), layout=False)
+        self.draw("#board-filter", Text(note, paint.dim))
         if all_calm:
             self._look()
             text = calm(self.desk, self.size.width - 6, paint)
-            self.query_one("#calm-text", Static).update(text)
+            self.draw("#calm-text", text, layout=True)
 
     @work(exclusive=True, group="look")
     async def _look(self) -> None:
@@ -123,13 +122,13 @@ class BoardScreen(Deciding):
         """Show the heart of the incident under the cursor, where there is room."""
         if not self._is_roomy:
             return
-        row, shown = self.rows.cursor_row, self.query_one("#peek", Static)
+        row = self.rows.cursor_row
         if not isinstance(row, IncidentRow):
-            shown.update("", layout=False)
+            self.draw("#peek", Text())
             return
         size = (max(20, self.size.width - 6), self._peek_lines - 1)
         text = peek(row.incident, self.desk, size, palette(self.app.theme))
-        shown.update(text, layout=False)
+        self.draw("#peek", text)
 
     def _is_calm(self) -> bool:
         """Say whether all is well: an engine that is not heard of says nothing."""

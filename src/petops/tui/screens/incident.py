@@ -125,15 +125,15 @@ class IncidentScreen(Deciding):
         """Draw what has changed."""
         incident = self.desk.incident(self.ref)
         paint = palette(self.app.theme)
-        title = self.query_one("#incident-title", Static)
         if incident is None:
-            title.update(Text(f"waiting for {plain(self.ref.incident)} …", paint.dim))
+            waiting = Text(f"waiting for {plain(self.ref.incident)} …", paint.dim)
+            self.draw("#incident-title", waiting)
             return
         now, times, given = self.desk.now(), self.desk.times, self.desk.given
-        title.update(self._title(incident, paint), layout=False)
+        self.draw("#incident-title", self._title(incident, paint))
         rail = self.query_one(Rail)
         rail.now, rail.incident = now, incident
-        self.query_one("#incident-tabs", Static).update(self._tabs(paint), layout=False)
+        self.draw("#incident-tabs", self._tabs(paint))
         is_new = incident is not self._shown
         if is_new:
             self._show_story(incident)
@@ -148,7 +148,7 @@ class IncidentScreen(Deciding):
         if incident.on_offer and change.size.height >= ROOM_FOR_A_CHANGE:
             first = incident.on_offer[0]
             lines += [Text(), *offer.whole(first, now, width, paint, stands=True)]
-        self.query_one("#change-text", Static).update(Text("\n").join(lines))
+        self.draw("#change-text", Text("\n").join(lines), layout=True)
 
     def _show_story(self, incident: Incident) -> None:
         """Draw the panes that tell the story; what is not in sight is not drawn."""

@@ -27,8 +27,21 @@ class TopBar(Widget):
         super().__init__()
         self._desk = desk
         self.title = title
+        self._line = Text()
+
+    def refresh_view(self) -> None:
+        """Draw the line anew where it differs."""
+        line = self._made()
+        if line != self._line:
+            self._line = line
+            self.refresh()
 
     def render(self) -> Text:
+        if not self._line or self._line.cell_len != self.size.width:
+            self._line = self._made()
+        return self._line
+
+    def _made(self) -> Text:
         """Return the line, leaving out from the middle what does not fit."""
         paint = palette(self.app.theme)
         width = self.size.width
