@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -211,7 +211,7 @@ async def mirrored(
                 raise
 
 
-def words(blocks: Sequence[Mapping[str, Any]]) -> str:
+def words(blocks: Any) -> str:
     """All text of blocks."""
     found: list[str] = []
 
