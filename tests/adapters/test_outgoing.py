@@ -30,6 +30,7 @@ from petops.domain.alarm_mapping import AlarmMapping
 from petops.domain.subject import ClusterName
 from petops.errors import PetopsError
 from petops.mcp_server.client import PrometheusAccess, PrometheusHttp
+from petops.notifiers.base import post
 from petops.remote import connected
 from petops.sources.aws_calls import HASTY, AwsCalls
 from petops.sources.cloudwatch_alarms import CloudWatchAlarms
@@ -131,6 +132,10 @@ async def alarm_by_name(url: str, _: Path) -> None:
     await CloudWatchAlarms(region="us-east-1").find("any", mapping)
 
 
+async def notifier(url: str, _: Path) -> None:
+    await post(url, {}, {}, "the webhook")
+
+
 async def slack(url: str, _: Path) -> None:
     """In a process of its own: aiohttp reads the authorities once, when it is imported."""
     code = (
@@ -147,7 +152,17 @@ async def slack(url: str, _: Path) -> None:
 
 
 Use = Callable[[str, Path], Awaitable[None]]
-CLIENTS: list[Use] = [kubernetes, prometheus, mcp, attach, aws, queue, alarm_by_name, slack]
+CLIENTS: list[Use] = [
+    kubernetes,
+    prometheus,
+    mcp,
+    attach,
+    aws,
+    queue,
+    alarm_by_name,
+    notifier,
+    slack,
+]
 
 
 async def use(client: Use, url: str, folder: Path) -> None:
@@ -262,6 +277,8 @@ KNOWN_MAKERS = {
     "cloudwatch_alarms.py",
     "sqs_alarms.py",
     "web.py",
+    "base.py",
+    "kubernetes_forward.py",  # by the proxy of the client that it belongs to
     "forwarding.py",  # from replica to replica, which no proxy is between
     "sigv4.py",  # credentials only; botocore asks for them as aws_calls does
 }

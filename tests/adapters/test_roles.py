@@ -6,6 +6,7 @@ The lab evaluates RBAC, so that the adapters run here as the very ServiceAccount
 from __future__ import annotations
 
 import inspect
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -37,6 +38,7 @@ from petops.ports import RESOURCES, ApiAnswer, Cluster, Site
 from petops.ports.topology import TopologySource
 from petops.programs.manifests import Wanted, objects
 from petops.sources.kubernetes import KubernetesCluster
+from petops.sources.kubernetes_lease import KubernetesLease
 from petops.sources.kubernetes_site import KubernetesSite
 from petops.sources.kubernetes_topology import KubernetesTopology
 from tests.adapters.test_actuators_on_lab import CLUSTER, HISTORY, SITE, LabCalls
@@ -208,6 +210,37 @@ async def test_the_repair_role_lets_changes_be_tried_and_made() -> None:
     writes = {one for one in calls.used if one[0] not in {"get", "list"}}
     assert {("create", "", "pods/eviction"), ("patch", "", "nodes")} <= writes
     assert writes <= granted("repair", "devops-agent-repair")
+
+
+async def test_a_replica_may_take_the_lease_of_its_settings_and_no_other() -> None:
+    lab = Lab()
+    calls = AccountCalls(lab, "read-only")
+    settings = lab.get("/api/v1/namespaces/devops-agent/configmaps/devops-agent")["data"]
+    named = tomllib.loads(settings["petops.toml"])["daemon"]["lease"]
+    said: list[str] = []
+
+    def lease(name: str) -> KubernetesLease:
+        return KubernetesLease(
+            calls,
+            namespace="devops-agent",
+            name=name,
+            holder="one",
+            address="",
+            clock=lab.clock,
+        )
+
+    async with lease(named).held(said.append) as held:
+        assert held.token == 1
+    async with lease(named).held(said.append) as held:
+        assert held.token == 2
+    assert not calls.refused
+    assert {one for one in calls.used if one[2] == "leases"} == {
+        (verb, "coordination.k8s.io", "leases") for verb in ("create", "get", "update")
+    }
+    await calls.request(
+        "GET", "/apis/coordination.k8s.io/v1/namespaces/devops-agent/leases/another"
+    )
+    assert calls.refused
 
 
 async def test_the_read_only_overlay_can_change_nothing() -> None:

@@ -55,6 +55,12 @@ class AioCalls:
                 await self._reload()
         return await self._send(method, path, query, body, content_type)
 
+    @property
+    def proxy(self) -> str | None:
+        """The proxy by which the API server is reached."""
+        found: str | None = self._client.configuration.proxy
+        return found
+
     async def websocket(
         self, path: str, query: Mapping[str, str]
     ) -> tuple[str, Mapping[str, str], Any]:

@@ -53,6 +53,7 @@ async def forwarded(calls: AioCalls, namespace: str, service: str) -> AsyncItera
                 url,
                 headers=headers,
                 protocols=(_CHANNELS,),
+                proxy=calls.proxy,
                 ssl=ssl,
                 max_msg_size=0,
                 timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
