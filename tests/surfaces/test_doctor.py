@@ -474,6 +474,25 @@ async def test_a_server_whose_clock_is_off_is_noticed(patient: Patient) -> None:
     assert "ahead of Kubernetes" in found.told
 
 
+async def test_an_api_server_that_stops_in_the_middle_is_one_line(patient: Patient) -> None:
+    """It says who we are, and answers no question about rights."""
+    from tests.adapters.prometheus.stub import http  # noqa: PLC0415
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"accessreviews" not in head:
+            body = {"gitVersion": "v1.32.0", "status": {"userInfo": {"username": "ana"}}}
+            writer.write(http(json.dumps(body)))
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        patient.at_server(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        found = await doctor_cluster.look(patient.settings)
+    assert [one.verdict for one in found] == [Verdict.BROKEN, Verdict.UNKNOWN, Verdict.UNKNOWN]
+
+
 async def test_the_lab_tells_its_time_by_both_ways(patient: Patient) -> None:
     for told in (
         await doctor_cluster.server_time(patient.settings),

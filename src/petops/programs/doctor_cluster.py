@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
 
 from petops.config import Settings
@@ -14,16 +15,19 @@ from petops.errors import PetopsError, SourceError
 from petops.programs.doctor_check import Check, broken, off, ok, unknown, warning
 from petops.programs.manifests import Wanted, objects
 from petops.sources.kubernetes_calls import AioCalls, open_calls
+from petops.sources.kubernetes_reader import one_failure
 from petops.sources.kubernetes_site import KubernetesSite
 
 NAMES: Final = ("cluster", "rbac read", "rbac repair")
 READ_ROLE: Final = "devops-agent-read"
 REPAIR_ROLE: Final = "devops-agent-repair"
-_SECONDS: Final = 5.0
+_SECONDS: Final = 8.0
+_AT_ONCE: Final = 8
 _WHO: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _SHOWN: Final = 4
 
 
+@cache
 def rights(role: str) -> tuple[Permission, ...]:
     """Return what a role of the manifests grants, cluster-wide."""
     (found,) = [
@@ -55,13 +59,15 @@ async def look(settings: Settings) -> Sequence[Check]:
         ) as calls:
             cluster = await _cluster(calls, settings)
             site = KubernetesSite(calls, ClusterName(name=where.name))
-            async with asyncio.TaskGroup() as group:
-                reads = group.create_task(_missing(site, READ_ROLE))
-                repairs = group.create_task(_missing(site, REPAIR_ROLE))
+            with one_failure():
+                async with asyncio.TaskGroup() as group:
+                    reads = group.create_task(_missing(site, READ_ROLE))
+                    repairs = group.create_task(_missing(site, REPAIR_ROLE))
             return cluster, _reads(reads.result(), settings), _repairs(repairs.result(), settings)
     except PetopsError as exc:
         why = "the cluster cannot be asked"
-        fix = exc.hint or "set KUBECONFIG, or run `aws eks update-kubeconfig --name CLUSTER`"
+        is_ours = exc.hint in {None, "petops doctor"}
+        fix = "is this the cluster? kubectl cluster-info" if is_ours else exc.hint or ""
         return broken(NAMES[0], exc.message, fix), *(unknown(one, why) for one in NAMES[1:])
 
 
@@ -114,9 +120,15 @@ async def _cluster(calls: AioCalls, settings: Settings) -> Check:
 
 async def _missing(site: KubernetesSite, role: str) -> list[Permission]:
     """Return what the role would grant and we may not do."""
-    asked = rights(role)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(site.may(one, None)) for one in asked]
+    asked, places = rights(role), asyncio.Semaphore(_AT_ONCE)
+
+    async def may(permission: Permission) -> bool:
+        async with places:
+            return await site.may(permission, None)
+
+    with one_failure():
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(may(one)) for one in asked]
     return [one for one, task in zip(asked, tasks, strict=True) if not task.result()]
 
 
