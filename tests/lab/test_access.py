@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from typing import Any
 
+import pytest
+import yaml
+
+from petops.lab.application_petops import READS, REPAIRS
 from tests.lab.hand_clock import Lab
 
 REVIEWS = "/apis/authorization.k8s.io/v1"
 AS_PETOPS = {"authorization": "Bearer petops"}
+
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+
+
+def grants(rules: Any) -> set[tuple[str, str, str]]:
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "rules"),
+    [("base/read-role.yaml", READS), ("overlays/repair/repair-role.yaml", REPAIRS)],
+)
+def test_the_labs_rights_are_those_of_the_manifests(path: str, rules: Any) -> None:
+    documents = yaml.safe_load_all((MANIFESTS / path).read_text(encoding="utf-8"))
+    (role,) = [one for one in documents if one["kind"] == "ClusterRole"]
+    assert grants(rules) == grants(role["rules"])
 
 
 def may(lab: Lab, verb: str, group: str, resource: str, namespace: str = "default") -> bool:

@@ -22,8 +22,7 @@ class NodeRules:
 
     `evictionHard: {memory.available: 100Mi, nodefs.available: 10%}` is what EKS sets.
     `evictionPressureTransitionPeriod` is 5 minutes where nobody sets it; the lab's kubelets have a
-    shorter one, as nobody who practises wants to wait that long. `/api/v1/nodes/NAME/proxy/configz`
-    says both.
+    shorter one, as nobody who practises wants to wait that long.
     """
 
     memory_available_bytes: int = 100 * MIB
