@@ -17,6 +17,7 @@ from petops.errors import SourceError
 from petops.ports import NO_TRACES, Told
 from petops.sources.kubernetes import KubernetesCluster
 from tests.adapters.fake_kubernetes_api import FakeApi, status
+from tests.kubernetes_objects import ended, pod, waiting
 from tests.recorded import CLUSTER
 from tests.recorded_cases import Diagnosed
 from tests.request_shop import FRONT, PAY, SEARCH, TABLE, Counters, Shop, Wrong
@@ -292,3 +293,29 @@ async def test_where_prometheus_has_nothing_container_insights_is_told(
     row = next(one for one in throttling.rows if one.step == "cloud-use")
     assert str(row.weighs) == weighs
     assert found.blind
+
+
+async def test_errors_at_a_frontend_lead_to_the_crash_loop_behind_it() -> None:
+    shop = Shop(wrong=Wrong(failing={PAY: 0.8}))
+    api = shop.api()
+    looping = [
+        pod(
+            PAY,
+            number,
+            age=90_000,
+            ready=False,
+            ready_ago=240,
+            state=waiting("CrashLoopBackOff", "back-off 5m0s restarting failed container"),
+            last=ended("Error", 1, ago_seconds=40),
+            restarts=6,
+        )
+        for number in (1, 2)
+    ]
+    api.add("pods", looping)
+    found = await shop.diagnosed(FRONT, Category.ERRORS, api=api)
+    assert found.cause is not None, found.because
+    assert (found.cause.mode, found.cause.subject) == ("crash-loop", shop.subject(PAY))
+    assert not [one for one in found.also_broken if one.subject == shop.subject(PAY)]
+    steps = {row.step for row in found.cause.rows}
+    assert {"trouble-spot", "slow-traces"} & steps
+    assert "there-affected-pods" in steps
