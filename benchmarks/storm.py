@@ -16,7 +16,8 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from petops.domain.assessment import AssessmentRules, assess
 from petops.domain.policy import Identity
 from petops.domain.requests import ReportAlarm
 from petops.engine.engine import Engine
+from petops.engine.grouping import Grouping
 from petops.engine.surroundings import Surroundings
 from petops.journal.sqlite import SqliteJournal
 from petops.sources.sqs_alarms import SqsAlarms
@@ -94,54 +96,70 @@ async def sending(queue: Queue, sent: Sequence[Sent]) -> None:
         queue.put(f"{one.key}/{number}", one.body)
 
 
-async def run(total: int, workloads: int, seconds: float, folder: Path) -> dict[str, Any]:
-    """Let one storm pass over an engine, and judge what it made of it."""
-    clock, plan, queue = SystemClock(), planned(workloads), Queue()
-    cluster = StormCluster(clock, plan)
-    sent = events(plan, total, seconds, clock.now())
-    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    given = Surroundings(
+def stage(cluster: StormCluster, clock: SystemClock, *, grouped: bool = True) -> Surroundings:
+    """Return what an engine is given."""
+    return Surroundings(
         clock=clock,
         cluster=cluster,
         metrics=cluster,
         actuator=cluster,
         site=cluster,
         topology=cluster,
+        grouping=Grouping(enabled=grouped),
         assess=lambda alarm: assess(alarm, AssessmentRules()),
         new_id=lambda: "none",
     )
-    journaled: list[float] = []
+
+
+@asynccontextmanager
+async def journaled(
+    engine: Engine, queue: Queue, mapping: AlarmMapping, took: list[float]
+) -> AsyncIterator[list[str]]:
+    """Poll the queue for as long as the block lasts; `took` gets each event's time to its entry."""
     said: list[str] = []
+
+    async def submit(alarm: Alarm) -> None:
+        request = ReportAlarm(id=f"{alarm.source}:{alarm.event_id}", alarm=alarm)
+        await engine.submit(request, INTAKE)
+
+    async with SqsAlarms("http://in.process/queue", client=queue) as source:
+        handle = source.done
+
+        async def done(delivery: Any) -> None:
+            took.append(time.monotonic() - queue.sent_at[delivery.receipt])
+            await handle(delivery)
+
+        source.done = done  # type: ignore[method-assign]
+        polling = asyncio.create_task(source.run(submit, mapping, said.append))
+        try:
+            yield said
+        finally:
+            polling.cancel()
+            await asyncio.wait({polling})
+
+
+async def run(total: int, workloads: int, seconds: float, folder: Path) -> dict[str, Any]:
+    """Let one storm pass over an engine, and judge what it made of it."""
+    clock, plan, queue = SystemClock(), planned(workloads), Queue()
+    cluster = StormCluster(clock, plan)
+    sent = events(plan, total, seconds, clock.now())
+    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    took: list[float] = []
     began_cpu = time.process_time()
-    async with SqliteJournal.open(folder / "journal.db") as journal:
-        async with Engine(journal, given).running() as engine:
-
-            async def submit(alarm: Alarm) -> None:
-                request = ReportAlarm(id=f"{alarm.source}:{alarm.event_id}", alarm=alarm)
-                await engine.submit(request, INTAKE)
-
-            source = SqsAlarms("http://in.process/queue", client=queue)
-            handle = source.done
-
-            async def done(delivery: Any) -> None:
-                journaled.append(time.monotonic() - queue.sent_at[delivery.receipt])
-                await handle(delivery)
-
-            source.done = done  # type: ignore[method-assign]
-            async with source:
-                mapping = AlarmMapping(here=CLUSTER)
-                polling = asyncio.create_task(source.run(submit, mapping, said.append))
-                await sending(queue, sent)
-                deadline = time.monotonic() + 60
-                while queue.left and time.monotonic() < deadline:  # noqa: ASYNC110
-                    await asyncio.sleep(0.1)
-                await asyncio.sleep(15)  # the last incidents are investigated, and merge
-                polling.cancel()
-                await asyncio.wait({polling})
-            board = await engine.board()
-        entries = board.seq
+    async with (
+        SqliteJournal.open(folder / "journal.db") as journal,
+        Engine(journal, stage(cluster, clock)).running() as engine,
+        journaled(engine, queue, AlarmMapping(here=CLUSTER), took) as said,
+    ):
+        await sending(queue, sent)
+        deadline = time.monotonic() + 60
+        while queue.left and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(15)  # the last incidents are investigated, and merge
+        board = await engine.board()
+    entries = board.seq
     verdict = judged(board, plan, sent)
-    ordered = sorted(journaled)
+    ordered = sorted(took)
     return {
         "events": len(sent),
         "workloads": workloads,

@@ -178,6 +178,7 @@ class StormCluster(LeakyCluster):
         self._plan = plan
         self.began = clock.now()
         self.read_topologies = 0
+        self.answer_seconds = 0.05
         self.asked_at_once = 0
         self.most_at_once = 0
 
@@ -202,7 +203,7 @@ class StormCluster(LeakyCluster):
         self.asked_at_once += 1
         self.most_at_once = max(self.most_at_once, self.asked_at_once)
         try:
-            await self._clock.sleep(0.05)
+            await self._clock.sleep(self.answer_seconds)
         finally:
             self.asked_at_once -= 1
         if subject.kind is Kind.NODE:
