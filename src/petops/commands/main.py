@@ -20,6 +20,7 @@ from petops.commands import (
     doctor,
     incidents,
     investigate,
+    journal,
     lab,
     manifests,
     mcp,
@@ -85,6 +86,7 @@ app.command("manifests")(manifests.manifests)
 app.add_typer(setup.app, name="setup")
 app.add_typer(config.app, name="config")
 app.add_typer(audit.app, name="audit")
+app.add_typer(journal.app, name="journal")
 app.add_typer(slack.app, name="slack")
 app.add_typer(runbooks.app, name="runbooks")
 app.command("modes")(runbooks.modes)

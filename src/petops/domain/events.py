@@ -14,6 +14,7 @@ from petops.domain.intake_events import (
     AlarmTurnedAway,
     IncidentMerged,
     IncidentOpened,
+    JournalPruned,
     Reopened,
     SplitApart,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "InverseOffered",
     "InvestigationStarted",
     "InvestigationWidened",
+    "JournalPruned",
     "Mirrored",
     "Mitigated",
     "NoCauseFound",
@@ -250,6 +252,7 @@ Event = (
     | IncidentMerged
     | SplitApart
     | AlarmSplitOff
+    | JournalPruned
     | Reopened
     | InvestigationStarted
     | InvestigationWidened

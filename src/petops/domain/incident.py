@@ -149,7 +149,8 @@ class Board:
 
     `loose` counts the entries that belong to no incident; `answered` has, by request id, the first
     entry that each request made; `cleared` when an alarm without an incident was seen to clear;
-    `closed_books` are incidents whose opening this version cannot read.
+    `closed_books` are incidents whose opening this version cannot read; `highest` is the number of
+    the latest id that was ever given.
     """
 
     seq: int = 0
@@ -159,6 +160,7 @@ class Board:
     loose: int = 0
     closed_books: frozenset[str] = frozenset()
     cleared: Mapping[str, datetime] = field(default_factory=dict)
+    highest: int = 0
 
     def incident(self, wanted: str) -> Incident | None:
         return self.incidents.get(wanted)
@@ -166,7 +168,7 @@ class Board:
     @property
     def next_id(self) -> str:
         """The id that the next incident gets."""
-        return f"INC-{len(self.incidents) + len(self.closed_books) + 1:04d}"
+        return f"INC-{self.highest + 1:04d}"
 
     @property
     def latest_first(self) -> list[Incident]:
@@ -189,6 +191,7 @@ def _folded(board: Board, entries: Iterable[ev.Entry]) -> Board:
     incidents, answered = dict(board.incidents), dict(board.answered)
     seq, turned_away, loose = board.seq, board.turned_away, board.loose
     closed_books, cleared = board.closed_books, board.cleared
+    highest = board.highest
     for entry in entries:
         if entry.seq <= seq:
             continue
@@ -200,8 +203,11 @@ def _folded(board: Board, entries: Iterable[ev.Entry]) -> Board:
             turned_away += 1
             cleared = _cleared(cleared, event.alarm)
         if entry.incident == ev.NO_INCIDENT:
-            loose += 1
+            loose = max(loose + 1, entry.number)
+            if isinstance(event, ev.JournalPruned):
+                highest = max(highest, event.incidents)
             continue
+        highest = max(highest, _number(entry.incident))
         known = incidents.get(entry.incident)
         if known is not None:
             incidents[entry.incident] = known.folded(entry)
@@ -217,7 +223,13 @@ def _folded(board: Board, entries: Iterable[ev.Entry]) -> Board:
         loose=loose,
         closed_books=closed_books,
         cleared=cleared,
+        highest=highest,
     )
+
+
+def _number(incident: str) -> int:
+    last = incident.rpartition("-")[2]
+    return int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
 
 
 def _cleared(known: Mapping[str, datetime], alarm: Alarm) -> Mapping[str, datetime]:

@@ -71,3 +71,16 @@ class Reopened(Happened):
 
     alarm: Alarm
     because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalPruned(Happened):
+    """The oldest `lines` lines were taken out, up to `until`, whose hash is `head`.
+
+    `incidents` is how many incidents there ever were, so that no id is given twice.
+    """
+
+    lines: int
+    until: int
+    head: str
+    incidents: int

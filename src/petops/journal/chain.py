@@ -24,6 +24,13 @@ create table head (
     token integer not null
 )
 """
+PRUNED: Final = """
+create table if not exists pruned (
+    id integer primary key check (id = 1),
+    seq integer not null,
+    hash text not null
+)
+"""
 Row = tuple[int, str, int, str, str, str]
 _ROWS: Final = "select seq, incident, number, kind, at, body, hash from entries order by seq"
 
@@ -64,13 +71,39 @@ def begin(connection: sqlite3.Connection) -> None:
 def verified(connection: sqlite3.Connection, expected: str = "") -> Verified:
     """Walk the chain; `expected` is a hash that was noted elsewhere and must still be in it."""
     ((head_seq, head),) = connection.execute("select seq, hash from head")
-    return walked(connection.execute(_ROWS), (head_seq, head), expected)
+    lines = connection.execute(_ROWS)
+    return walked(lines, (head_seq, head), expected, base=pruned_to(connection))
 
 
-def walked(lines: Iterable[Sequence[Any]], head: tuple[int, str], expected: str = "") -> Verified:
-    """Walk the chain in these lines, in order, each with its hash at the end."""
+def pruned_to(connection: sqlite3.Connection) -> tuple[int, str]:
+    """Return the last line that was taken out, and its hash: where the chain begins now."""
+    ((tables,),) = connection.execute("select count(*) from sqlite_master where name = 'pruned'")
+    found = connection.execute("select seq, hash from pruned").fetchone() if tables else None
+    return (int(found[0]), str(found[1])) if found else (0, GENESIS)
+
+
+def prune(connection: sqlite3.Connection, until: int) -> tuple[int, str]:
+    """Take out the lines up to `until`; return how many they were, and the hash of the last."""
+    connection.execute(PRUNED)
+    row = connection.execute("select hash from entries where seq = ?", (until,)).fetchone()
+    if row is None:
+        return 0, ""
+    gone = connection.execute("delete from entries where seq <= ?", (until,)).rowcount
+    connection.execute("insert or replace into pruned values (1, ?, ?)", (until, row[0]))
+    return gone, str(row[0])
+
+
+def walked(
+    lines: Iterable[Sequence[Any]],
+    head: tuple[int, str],
+    expected: str = "",
+    *,
+    base: tuple[int, str] = (0, GENESIS),
+) -> Verified:
+    """Walk the chain in these lines, in order, each with its hash at the end, from `base` on."""
     faults: list[Fault] = []
-    count, last_seq, last, seen = 0, 0, GENESIS, False
+    count, seen = 0, False
+    last_seq, last = base
     for *line, stored in lines:
         row: Row = (line[0], line[1], line[2], line[3], line[4], line[5])
         if row[0] != last_seq + 1:

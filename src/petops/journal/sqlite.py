@@ -114,6 +114,33 @@ class SqliteJournal:
         """Return up to `limit` entries with a seq above `after`, in order."""
         return await self._run(lambda: self._read(after, limit))
 
+    async def prune(self, until: int, marker: Callable[[int, str], Event]) -> Entry | None:
+        """Take out the lines up to `until`; `marker` is of how many they were and the last hash.
+
+        The chain goes on from there, with the marker as its latest line. None: there were none.
+        """
+        return await self._run(lambda: self._prune(until, marker))
+
+    def _prune(self, until: int, marker: Callable[[int, str], Event]) -> Entry | None:
+        run = self._connection.execute
+        self._sync("full")
+        run("begin immediate")
+        try:
+            gone, last = chain.prune(self._connection, until)
+            added: list[Entry] = []
+            if gone:
+                event = marker(gone, last)
+                sql = "select coalesce(max(number), 0) from entries where incident = ?"
+                ((number,),) = run(sql, (ev.NO_INCIDENT,))
+                wired = [(event, *event_to_json(event))]
+                added = self._inserted(ev.NO_INCIDENT, number, wired)
+            run("commit")
+        except BaseException:
+            if self._connection.in_transaction:
+                run("rollback")
+            raise
+        return added[0] if added else None
+
     async def verified(self, expected: str = "") -> chain.Verified:
         """Walk the chain of hashes; raise JournalError for a journal that has none yet."""
         return await self._run(lambda: self._verified(expected))

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ from petops.programs import surfaces
 from petops.programs.forecasting import forecasting
 from petops.programs.mirroring import slack_beside
 from petops.programs.notifying import notifying
+from petops.programs.pruning import pruned
 from petops.sources.prometheus_forecast import PrometheusForecast
 from petops.sources.prometheus_mcp import PrometheusMcp
 from petops.sources.sqs_alarms import SqsAlarms
@@ -135,6 +137,9 @@ async def opened_journal(settings: Settings, *, token: int = 0) -> AsyncIterator
             yield shared
     else:
         async with SqliteJournal.open(settings.journal_path, token=token) as own:
+            if settings.journal.retention_days > 0:
+                keep = timedelta(days=settings.journal.retention_days)
+                await pruned(own, keep, SystemClock().now())
             yield own
 
 

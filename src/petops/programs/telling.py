@@ -51,6 +51,8 @@ def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912, 
             return (Line(text=f"alarm {alarm.name} led to nothing: {because}", style="yellow"),)
         case ev.IncidentMerged(into=into, because=because):
             return (Line(text=f"goes on in {into}: {because}", style="bold"),)
+        case ev.JournalPruned(lines=lines):
+            return (Line(text=f"{lines} lines of what was over were taken out", style="dim"),)
         case ev.SplitApart(by=by, apart=apart):
             return (Line(text=f"{by.user} split it off {apart}: it stands alone", style="bold"),)
         case ev.AlarmSplitOff(by=by, fingerprint=fingerprint, to=to):
