@@ -124,8 +124,9 @@ async def of_size(size: int) -> dict[str, Any]:
     built = time.perf_counter() - began
     api = LoopbackServer(kubernetes_app(world), listening_socket())
     scraped = exporters(one.node for one in world.nodes_usage())
-    app = Scrapes(world, scraped, every_seconds=world.scale.scrape_seconds).app
-    scrape = LoopbackServer(app, listening_socket())
+    answered = Scrapes(world, scraped, every_seconds=world.scale.scrape_seconds)
+    await answered.prepare()  # as a lab does before it is ready
+    scrape = LoopbackServer(answered.app, listening_socket())
     async with (
         beside(world.run(), api.run_until_cancelled(), scrape.run_until_cancelled()),
         httpx2.AsyncClient(base_url=api.url, timeout=60, trust_env=False) as client,
