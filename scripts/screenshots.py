@@ -25,11 +25,16 @@ from tests.tui.scripted import (  # noqa: E402
     desk,
     many,
 )
+from tests.tui.slow import slow_story  # noqa: E402
 
+SLOW = slow_story()
 IMAGES = ROOT / "docs" / "images"
 PICTURES: dict[str, tuple[tuple[Entry, ...], tuple[str, ...], tuple[int, int]]] = {
     "board": (STORY[:PROPOSED], ("j",), (110, 34)),
-    "incident": (STORY[:PROPOSED], ("enter",), (130, 40)),
+    "incident": (STORY[:PROPOSED], ("enter",), (130, 42)),
+    "trace": (SLOW, ("enter", "5", "f"), (110, 30)),
+    "calls": (SLOW, ("enter", "6", "f"), (110, 20)),
+    "correct": (STORY[:PROPOSED], ("enter", "w"), (110, 30)),
     "approval": (STORY[:PROPOSED], ("a",), (110, 34)),
     "confirm": (STORY[:PROPOSED], ("a", "a"), (110, 34)),
     "mended": (STORY[:MITIGATED], ("a",), (110, 34)),

@@ -26,6 +26,7 @@ from tests.tui.scripted import PROPOSED, STORY, index_of
 
 AT = STORY[index_of(ev.InvestigationStarted)].event.at
 
+POD = "payforadoption-7d9c5-x2x4k"
 PAGE = """Who to call: **#payments** first.
 
 ## Before you restart
@@ -72,7 +73,7 @@ TRACE = Trace(
         _call("Aurora", "payforadoption", 0.3, 0.42),
         _segment(
             "charge the card", "payforadoption", 0.45, 2.17, own_id="step",
-            kind="", is_subsegment=True, message="waited for a worker of the pool",
+            kind="", is_subsegment=True, pod=POD, message="waited for a worker of the pool",
         ),
         _call("petstatusupdater", "petsite", 2.25, 2.3),
     ),

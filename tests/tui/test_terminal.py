@@ -149,15 +149,75 @@ def test_a_leak_is_repaired_by_keyboard_alone(
 
 
 def _injected_by_keyboard(window: Window) -> None:
+    _asked_of_chaos(window, 0, "i", "inject this fault")
+    window.until("at work")
+    window.press("q")
+
+
+def _asked_of_chaos(window: Window, which: int, key: str, question: str) -> None:
+    """Open the chaos screen, go to a fault, press a key, and confirm what it asks."""
     window.press(":")
     window.until("command, for example")
     window.line("chaos")
-    window.until("not injected")
-    window.press("i")
-    window.until("inject this fault")
+    window.until("not injected", "at work")
+    window.press("g", *["j"] * which, key)
+    window.until(question)
     window.line("yes")
-    window.until("at work")
-    window.press("q")
+
+
+FAULTS = ("memory-leak", "cpu-throttling", "node-pressure")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("how", ["local", "attached"])
+def test_three_faults_are_repaired_by_keyboard_while_another_terminal_sees_the_same(
+    how: str, terminal: Terminal, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    options = attached(terminal) if how == "attached" else ""
+    if how == "attached":  # a person's own settings say where faults go and charts come from
+        wanted = ("KUBECONFIG", "PETOPS_CONTEXT", "PROMETHEUS_URL")
+        terminal.environment |= {
+            name: value for name, value in terminal.variables().items() if name in wanted
+        }
+    program = f"{shlex.quote(sys.executable)} -m petops tui --utc"
+    window = Window(tmp_path_factory.mktemp("tmux"), terminal.environment, (120, 40))
+    other = Window(tmp_path_factory.mktemp("tmux"), terminal.environment, (80, 24))
+    try:
+        window.line(f"{program}{options}")
+        other.line(f"{program}{attached(terminal)}")
+        window.until("All is well")
+        other.until("All is well")
+        for number, fault in enumerate(FAULTS, start=1):
+            _asked_of_chaos(window, number - 1, "i", "inject this fault")
+            window.until("at work")
+            _repaired(window, other, f"INC-{number:04d}")
+            _asked_of_chaos(window, number - 1, "c", "take this fault back")
+            window.until("is taken back", seconds=60)
+            for one in (window, other):
+                one.until("recovered", "mitigated", "verified", seconds=300)
+            found = terminal.until(f"INC-{number:04d}", "recovered", "mitigated", "verified")
+            assert found["incident"] == f"INC-{number:04d}", fault
+            window.press("q")
+    finally:
+        window.end()
+        other.end()
+
+
+def _repaired(window: Window, other: Window, incident: str) -> None:
+    """Wait for the incident, open it in both terminals, and approve its first change in one."""
+    window.press(":")
+    window.line("board")
+    for one in (window, other):
+        one.until(incident, seconds=PATIENCE_SECONDS)
+        one.press(":")
+        one.until("command, for example")
+        one.line(f"approve {incident}")
+        one.until("dry run", seconds=60)
+    window.press("a")
+    window.until("Type yes")
+    window.line("yes")
+    for one in (window, other):
+        one.until("approved by", seconds=30)
 
 
 def test_a_terminal_that_can_show_nothing_is_told_so(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ _SIGNS = (
     ("▶ needs approval", "waits for you"),
     ("◐ mitigated", "the symptom is gone, the cause is not: it will be back"),
     ("✓ verified", "gone, and it stayed gone while it was watched"),
+    ("█ ─", "in a trace: a step's own time, and its waiting for what it called"),
     ("+ - ?", "speaks for it, against it, could not be measured"),
 )
 

@@ -24,6 +24,7 @@ from petops.tui.drawn import Drawn
 from petops.tui.palette import Palette, palette
 
 GUTTER = 2
+_MOST_STRIPS = 2_000
 
 
 class RowList(ScrollView, can_focus=True):
@@ -64,6 +65,8 @@ class RowList(ScrollView, can_focus=True):
         self._opened: set[str] = set()
         self._cursor = 0
         self._drawn: dict[int, list[Text]] = {}
+        self._strips: dict[tuple[int, int, bool, bool], Strip] = {}
+        self._theme = ""
         self._width = 0
         self._follow = False
 
@@ -98,7 +101,7 @@ class RowList(ScrollView, can_focus=True):
         elif tall_before == self._starts and self._width:
             self._draw_changed(before)
         else:
-            self._drawn.clear()
+            self._forget()
             self.refresh()
         if self._follow and was_last:
             self.scroll_end(animate=False)
@@ -126,21 +129,21 @@ class RowList(ScrollView, can_focus=True):
     def toggle(self, key: str) -> None:
         """Open a row's detail, or close it."""
         self._opened ^= {key}
-        self._drawn.clear()
+        self._forget()
         self._measure()
         self.refresh()
         self._go(self._cursor)
 
     def repaint(self) -> None:
         """Draw everything anew: the theme or what times count from has changed."""
-        self._drawn.clear()
+        self._forget()
         self.refresh()
 
     # -- measuring and drawing
 
     def on_resize(self, event: events.Resize) -> None:
         del event
-        self._drawn.clear()
+        self._forget()
         self._measure()
         self.refresh()
 
@@ -167,6 +170,7 @@ class RowList(ScrollView, can_focus=True):
         for index in range(len(self._rows)):
             if before[index] is not self._rows[index] and before[index] != self._rows[index]:
                 self._drawn.pop(index, None)
+                self._strips.clear()
                 if first <= index < last:
                     self._refresh_row(index)
 
@@ -177,6 +181,9 @@ class RowList(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the screen."""
+        if self.app.theme != self._theme:
+            self._theme = self.app.theme
+            self._forget()
         width = self.scrollable_content_region.width
         line = self.scroll_offset.y + y
         if not self._rows and self._empty and y == 0:
@@ -185,15 +192,29 @@ class RowList(ScrollView, can_focus=True):
         if line >= self._starts[-1]:
             return Strip.blank(width, self.rich_style)
         index = bisect_right(self._starts, line) - 1
-        lines = self._lines_of(index)
         offset = line - self._starts[index]
+        is_here = index == self._cursor and self._rows[index].is_choosable
+        key = (index, offset, is_here, self.has_focus)
+        found = self._strips.get(key)
+        if found is None or found.cell_length != width:
+            if len(self._strips) > _MOST_STRIPS:
+                self._strips.clear()
+            found = self._strips[key] = self._drawn_line(index, offset, width, is_here=is_here)
+        return found
+
+    def _drawn_line(self, index: int, offset: int, width: int, *, is_here: bool) -> Strip:
+        lines = self._lines_of(index)
         text = lines[offset] if offset < len(lines) else Text()
         base = self.rich_style
-        is_here = index == self._cursor and self._rows[index].is_choosable
         if is_here:
             base += self._paint.cursor if self.has_focus else self._paint.cursor_away
         lead = "▌ " if is_here and (self.has_focus or not self.can_focus) else "  "
         return self._strip(Text.assemble((lead, self._paint.accent), text), width, base)
+
+    def _forget(self) -> None:
+        """Draw every row anew when it is next seen."""
+        self._drawn.clear()
+        self._strips.clear()
 
     def _strip(self, text: Text, width: int, base: Style) -> Strip:
         segments = [one for one in text.render(self.app.console) if one.text != "\n"]
@@ -208,7 +229,7 @@ class RowList(ScrollView, can_focus=True):
             if row.key in self._opened:
                 found += row.detail(self._width, paint)
             if len(self._drawn) > 500:
-                self._drawn.clear()
+                self._forget()
             self._drawn[index] = found
         return found
 
