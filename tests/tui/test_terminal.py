@@ -173,7 +173,8 @@ FAULTS = ("memory-leak", "cpu-throttling", "node-pressure")
 def test_three_faults_are_repaired_by_keyboard_while_another_terminal_sees_the_same(
     how: str, terminal: Terminal, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    options = attached(terminal) if how == "attached" else ""
+    across = attached(terminal)
+    options = across if how == "attached" else ""
     if how == "attached":  # a person's own settings say where faults go and charts come from
         wanted = ("KUBECONFIG", "PETOPS_CONTEXT", "PROMETHEUS_URL")
         terminal.environment |= {
@@ -184,7 +185,7 @@ def test_three_faults_are_repaired_by_keyboard_while_another_terminal_sees_the_s
     other = Window(tmp_path_factory.mktemp("tmux"), terminal.environment, (80, 24))
     try:
         window.line(f"{program}{options}")
-        other.line(f"{program}{attached(terminal)}")
+        other.line(f"{program}{across}")
         window.until("All is well")
         other.until("All is well")
         for number, fault in enumerate(FAULTS, start=1):

@@ -122,10 +122,6 @@ class RowList(ScrollView, can_focus=True):
                 self._go(index)
                 return
 
-    def opened(self, key: str) -> bool:
-        """Say whether a row's detail is open."""
-        return key in self._opened
-
     def toggle(self, key: str) -> None:
         """Open a row's detail, or close it."""
         self._opened ^= {key}
