@@ -16,7 +16,7 @@ from petops.config.network import proxy_for
 from petops.domain.events import Entry
 from petops.domain.incident import Board
 from petops.domain.requests import AnyRequest
-from petops.errors import PetopsError, UsageError
+from petops.errors import PetopsError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     import httpx2
@@ -222,5 +222,5 @@ def _refused(answer: httpx2.Response) -> PetopsError:
     error = told.get("error") if isinstance(told, dict) else None
     hint = told.get("hint") if isinstance(told, dict) else None
     message = str(error or f"the engine answered HTTP {answer.status_code}")
-    made = UsageError if answer.status_code == 400 else PetopsError
+    made = {400: UsageError, 403: RefusedError}.get(answer.status_code, PetopsError)
     return made(message, hint=str(hint) if hint else None)

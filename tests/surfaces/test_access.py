@@ -21,8 +21,9 @@ from petops.domain.access import AccessRule, AccessToken, Role, role_for
 from petops.domain.alarm_mapping import AlarmMapping
 from petops.domain.policy import Identity
 from petops.domain.requests import Acknowledge, AnyRequest, ApproveRemedy, ReportAlarm
-from petops.errors import SourceError
+from petops.errors import RefusedError, SourceError
 from petops.programs.surfaces import webhook
+from petops.remote import connected
 from tests.surfaces.small_engine import SmallEngine, alarm
 
 KUBE = "a.b.c-of-kubernetes"
@@ -113,6 +114,13 @@ async def test_each_role_has_what_the_one_before_has(
     for one in answers:
         if one.status_code == 403:
             assert "has no role" in one.json()["error"]
+
+
+async def test_a_command_without_the_role_is_refused_with_its_own_status(base: str) -> None:
+    async with connected(base, TOKENS[Role.VIEWER]) as remote:
+        with pytest.raises(RefusedError, match="has no role responder") as raised:
+            await remote.submit(Acknowledge(id="a", incident="INC-0001"))
+        assert raised.value.exit_code == 4
 
 
 async def test_a_token_of_kubernetes_has_its_groups_roles_and_is_asked_about_once(
