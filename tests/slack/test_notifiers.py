@@ -75,7 +75,7 @@ async def test_pagerduty_is_triggered_acknowledged_and_resolved_once() -> None:
         async with notifying(settings, engine, SystemClock(), said.append):
             await engine.append("INC-0001", opening("search", now(), priority=Priority.P1))
             await engine.append("INC-0002", opening("minor", now(), priority=Priority.P4))
-            await until(lambda: made.said("event_action") == ["trigger"])
+            await until(lambda: engine.record.board.incidents["INC-0001"].mirrored)
         async with notifying(settings, engine, SystemClock(), said.append):
             await engine.append("INC-0001", ev.Acknowledged(at=now(), by=ANA))
             await until(lambda: made.said("event_action")[-1] == "acknowledge")

@@ -74,8 +74,8 @@ async def keep_told(
         while True:
             news.clear()
             try:
-                for incident in (await engine.board()).incidents.values():
-                    await _tell(engine, notifier, incident, say)
+                while await _told_something(engine, notifier, say):
+                    pass  # what was told may make something else wanted
             except PetopsError as exc:
                 if not failures:
                     say(f"{exc.message} ({exc.hint})" if exc.hint else exc.message)
@@ -90,13 +90,21 @@ def _is_news(entry: Entry) -> bool:
     return not isinstance(entry.event, Mirrored)
 
 
+async def _told_something(engine: Serves, notifier: Notifier, say: Callable[[str], None]) -> bool:
+    told = False
+    for incident in (await engine.board()).incidents.values():
+        told |= await _tell(engine, notifier, incident, say)
+    return told
+
+
 async def _tell(
     engine: Serves, notifier: Notifier, incident: Incident, say: Callable[[str], None]
-) -> None:
+) -> bool:
+    """Tell what is wanted of one incident, if anything; say whether there was something."""
     what = notifier.wanted(incident)
     before = incident.mirror(notifier.name, EVENT)
     if not what or (before is not None and before.message == what):
-        return
+        return False
     try:
         await notifier.tell(incident, what)
     except DeniedError as exc:  # it will never take this one: said, and not sent again
@@ -111,6 +119,7 @@ async def _tell(
         shown=incident.number,
     )
     await engine.submit(request, Identity(user=notifier.name, channel="mirror"))
+    return True
 
 
 @asynccontextmanager
