@@ -78,6 +78,8 @@ class BoardScreen(Deciding):
 
     def show(self) -> None:
         """Draw the rows, or calm where there are none."""
+        if not self.query("#board-rows"):  # news that comes while the screen is taken down
+            return
         choices, now = self.desk.kept.choices, self.desk.now()
         wanted = Wanted(
             words=self._words, order=choices.order, every=choices.every, engine=self._engine
