@@ -170,6 +170,10 @@ CHECKS = (
 )
 
 
+async def examine() -> Sequence[Mapping[str, Any]]:
+    return CHECKS
+
+
 class Beside:
     """`EngineHandle` on an engine in this process, with what it tells of itself."""
 
@@ -201,7 +205,9 @@ async def embedded(engine: ScriptedEngine, folder: Path) -> AsyncIterator[Engine
 @asynccontextmanager
 async def attached(engine: ScriptedEngine, folder: Path) -> AsyncIterator[EngineHandle]:
     async with (
-        serve_socket(server(engine, SocketOwner(ANA), {}, about=ABOUT), folder / "s") as path,
+        serve_socket(
+            server(engine, SocketOwner(ANA), {}, about=ABOUT, examine=examine), folder / "s"
+        ) as path,
         connected(path) as remote,
     ):
         yield remote

@@ -200,7 +200,7 @@ async def test_commands_and_the_palette_reach_every_screen(handle: Any, tmp_path
     async with staged(handle, tmp_path, STORY[:MITIGATED]) as stage:
         wanted = {
             "history": "median of 1",
-            "sources": "as incidents saw them",
+            "sources": "✗ broken",  # the engine's word on its integrations
             "settings": "your choices",
             "incident 1": "INC-0001",
             "approve 1": "dry run",

@@ -23,7 +23,7 @@ from petops.tui.widgets.row_list import RowList
 from petops.tui.wording import is_over
 
 PEEK_FROM: Final = 28
-LOOK_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 300.0  # it asks everything that the engine leans on
 PEEK_LEAST: Final = 9
 PEEK_LINES: Final = (12, 28)
 
