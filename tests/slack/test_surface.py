@@ -267,6 +267,7 @@ def test_a_payload_that_makes_no_sense_is_nothing(payload: dict[str, object]) ->
         assert read(kind, payload) is None
 
 
+@pytest.mark.slow
 async def test_slack_and_terminal_race_and_one_decision_wins() -> None:
     """A thousand races: each is decided once, and the other one is told who decided."""
     dice, won = random.Random(7), {"slack": 0, "terminal": 0}  # noqa: S311

@@ -113,6 +113,11 @@ async def slack_beside(
     if not is_set(settings):
         yield []
         return
+    if not settings.slack.channel and not settings.slack_route:
+        # The token may be another tool's: it must not keep the engine from work.
+        say("Slack has a token and no channel: nothing is shown there (PETOPS_SLACK_CHANNEL)")
+        yield []
+        return
     from petops.slack.beside import SlackBeside  # noqa: PLC0415 - slack-sdk takes 0.4 s
 
     cluster = str(running.cluster.name)
