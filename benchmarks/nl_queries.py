@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How many questions in words are answered rightly, on four worlds: prints JSON.
+"""How many questions in words are answered rightly, on seven worlds: prints JSON.
 
 The questions of `dev` are given; the others are our own. Each of those sets was written whole, with
 its references, before the program saw any of it; `first_sight` is what it scored then, before the
@@ -32,6 +32,9 @@ WORLDS: Final = {
     "fifth": ("third_world", "fifth.jsonl"),
     "sixth": ("fourth_world", "sixth.jsonl"),
     "seventh": ("third_world", "seventh.jsonl"),
+    "eighth": ("eighth_world", "eighth.jsonl"),
+    "ninth": ("ninth_world", "ninth.jsonl"),
+    "tenth": ("tenth_world", "tenth.jsonl"),
 }
 FIRST_SIGHT: Final = {
     "own": 0.94,
@@ -40,6 +43,9 @@ FIRST_SIGHT: Final = {
     "fifth": 0.85,
     "sixth": 0.92,
     "seventh": 0.88,
+    "eighth": 0.99,
+    "ninth": 0.96,
+    "tenth": 0.92,
 }
 BATCH: Final = f"{PETOPS} ask --json --batch --time {{time}} --prometheus-url {{url}}"
 SINGLE: Final = f"{PETOPS} ask --json --time {{time}} --prometheus-url {{url}} -- {{question}}"

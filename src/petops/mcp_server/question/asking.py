@@ -91,6 +91,8 @@ def ranking_of(
     bounded = has("over", "below") or (has("maximum", "minimum") and not which)
     if not comparable or bounded or (has("many") and not has("which")):
         return None, False
+    if len(sentence.entities) > 1 and not by:
+        return EVERY, lowest  # of those that are named: which of them, and by how much
     return (DEFAULT_TOP if has("list", "all") else 1), lowest
 
 

@@ -123,7 +123,8 @@ def _is_number_of(meaning: Meaning) -> bool:
         return not has("trend")
     if has("rate", "rps", "persecond", "perminute", "perhour", "trend"):
         return False
-    return meaning.counted or has("total", "sum", "much")
+    served = meaning.measure is Measure.REQUESTS and has("serve")
+    return meaning.counted or served or has("total", "sum", "much")
 
 
 def _condensed(

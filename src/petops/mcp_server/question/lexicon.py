@@ -288,4 +288,10 @@ suit sure suspect sweat tally tend terrible thus tiny together tough toward towa
 tremendous trigger true try turn typical ultimate unlike update usual vast wait warm warn watch
 weigh wide wild wish witness yield bigger healthy-looking ongoing anywhere further gimme lemme
 wanna gotta overly plainly sake respectively visualise visualize
+way ways manner fashion sense snapshot dashboard panel diagram line lines visual output reading
+readings instant colleague colleagues boss curiosity purposes sign signs hint hints evidence symptom
+symptoms kinds sort-of kinda sorta bunch whatever whichever wherever whenever whose besides except
+roughly nearby elsewhere therefore because since due thanks owing hitherto thereof herein
+wish wishing hoping hope love appreciate helpful help helps helping assist assistance kindness
+favor favour glimpse peek insight insights readout rundown recap digest status-wise
 """

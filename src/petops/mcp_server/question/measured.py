@@ -233,7 +233,8 @@ _MEASURES: Final[Sequence[tuple[_Fits, Measure]]] = (
 def _runs_out(sentence: Sentence) -> bool:
     has = sentence.has
     bound = has("reach", "exceed", "oom", "limit", "atmax")
-    asks_when = has("when") or (has("time") and has("until"))
+    # "How much is left until": a quantity; "how long until": a time.
+    asks_when = has("when") or (has("until") and (has("time") or not has("much", "headroom")))
     will_reach = has("will") and has("exceed", "reach") and has("limit")
     return has("runout") or (asks_when and bound) or will_reach
 
@@ -241,7 +242,9 @@ def _runs_out(sentence: Sentence) -> bool:
 def _grows(sentence: Sentence) -> bool:
     if sentence.has("restart"):
         return False
-    return sentence.has("growth", "shrink", "leak") or sentence.matches(r" change (?:in|for) ")
+    how_much = sentence.has("change") and sentence.has("much")
+    told = sentence.has("growth", "shrink", "leak") or sentence.matches(r" change (?:in|for) ")
+    return told or how_much
 
 
 def _is_share(sentence: Sentence) -> bool:

@@ -26,7 +26,7 @@ _CLOCK = (
 _HOUR = rf"(?:{_CLOCK}|\d{{1,2}}(?: ?o'?clock)?)"
 _EDGE, _END = r"(?<![\w-])", r"(?![\w%-])"
 _COMPARED = re.compile(
-    r"(?<![\w-])(?:vs\.?|versus|compared?|comparison|against|than|relative|difference|differ|"
+    r"(?<![\w-])(?:vs\.?|versus|compared?|comparison|against|than|relative|difference|differ(?:s|ed|ent|ing)?|"
     r"now and|"
     r"now or|changed?|changes?|same as)(?![\w-])"
 )
@@ -103,7 +103,10 @@ def _between_ago(times: Times, match: Match[str], _: datetime) -> Times | None:
     return replace(times, window=start - end, until=end) if start > end else None
 
 
-def _since_ago(times: Times, match: Match[str], _: datetime) -> Times:
+def _since_ago(times: Times, match: Match[str], _: datetime) -> Times | None:
+    """Take `from 2h ago`; what differs from 2h ago is compared with that one moment."""
+    if match[0].startswith("from ") and _COMPARED.search(match.string[: match.start()]):
+        return None
     return replace(times, window=length_of(match[1]))
 
 

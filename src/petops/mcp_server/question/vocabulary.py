@@ -22,6 +22,7 @@ KIND_LEMMAS: Final = frozenset(
     {"pod", "service", "deployment", "namespace", "node", "container", "hpa"}
 )
 
+_SIZES: Final = r"(v?cpus?|cores?|processors?|gigs?|gigabytes?|gi?b|megabytes?|mi?b)"
 # Several words that mean one thing, before the words are looked at one by one.
 _PHRASES: Final = tuple(
     (re.compile(rf"(?<![\w-])(?:{pattern})(?:(?![\w-])|(?<= ))"), put)
@@ -30,6 +31,13 @@ _PHRASES: Final = tuple(
         (r"half a second", "500 ms"),
         (r"(?:a )?quarter of a second", "250 ms"),
         (r"(?:(?<=over )|(?<=than )|(?<=least ))(?:a|one) (second|minute)", r"1 \1"),
+        (rf"(?:a |one )?half (?:of )?an? {_SIZES}", r"0.5 \1"),
+        (rf"(?:a |one )?third of an? {_SIZES}", r"0.33333 \1"),
+        (rf"(?:a |one )?quarter (?:of )?an? {_SIZES}", r"0.25 \1"),
+        (rf"three quarters of an? {_SIZES}", r"0.75 \1"),
+        (rf"one and a half {_SIZES}", r"1.5 \1"),
+        (r"(?:lowest|shortest) (?:on|of|in) (memory|ram|mem|disk|space)", r"lowest free \1"),
+        (r"(?:low|short|running low|tight) (?:on|of) (memory|ram|mem|disk|space)", r"lowest free \1"),
         (r"three quarters (?=of |its |their |the )", "75% "),
         (r"two thirds (?=of |its |their |the )", "66.667% "),
         (r"(?:a |one )?half (?=of |its |their |the )", "50% "),
@@ -37,6 +45,11 @@ _PHRASES: Final = tuple(
         (r"(?:a |one )quarter (?=of |its |their |the )", "25% "),
         (r"hog(?:s|ging)?|devour(?:s|ing)?|gobbl(?:es|ing)", "usage most"),
         (r"break(?:s|ing)? (?:down|up)|break", "per"),
+        (
+            r"(?:distribut(?:ed|es?|ing|ion)|spread|divided|shared|split)(?: up| out)?"
+            r" (?:over|across|among|amongst|between|by)",
+            "per",
+        ),
         (r"(?:can ?not|unable to|no longer) (?:scale|add|grow)(?: out| up)?", "atmax"),
         (r"hits (?=on |to |at |for |per )", "request "),
         (r"(?:good|ok|valid) (?:responses|requests|answers|replies|calls)", "success"),
@@ -89,6 +102,8 @@ _PHRASES: Final = tuple(
         (r"number of|count of|the count|no\. of", "many"),
         (r"how many times|how often", "often"),
         (r"how many", "many"),
+        # A noun before another one only says more of it: of container restarts, restarts count.
+        (r"(?<=many )(?:pod|container) (?=(?:restarts|crashes|evictions|requests|errors)\b)", ""),
         (r"(?:is|are) going to|gonna", "will"),
         (r"how much", "much"),
         (r"right now|at the moment|at present|as of now|presently|just now", "now"),
@@ -133,6 +148,8 @@ _SUFFIXES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("er", ("", "e")),
     ("ly", ("", "le")),
 )
+_ADVERB: Final = re.compile(r"[a-z]{3,}[a-z]ly")
+_NO_ADVERBS: Final = ("assembly", "supply", "reply", "family", "anomaly", "butterfly", "monopoly")
 _MARKS: Final = frozenset(
     {"runout", "notrunning", "atmax", "persecond", "perminute", "perhour", "often", "risk"}
 )
@@ -153,7 +170,16 @@ def meaning(word: str) -> str | None:
 
 
 def inflected(word: str) -> str | None:
-    """Return the known word of which this is another form: `returned`, `hotter`, `busily`."""
+    """Return the known word of which this is another form: `returned`, `hotter`, `busily`.
+
+    How something is done matters no further: an adverb that is not known means nothing here.
+    """
+    if _ADVERB.fullmatch(word) and not word.endswith(_NO_ADVERBS):
+        return _inflected(word) or "really"
+    return _inflected(word)
+
+
+def _inflected(word: str) -> str | None:
     for suffix, ends in _SUFFIXES:
         stem = word.removesuffix(suffix)
         if stem == word or len(stem) < _SHORTEST_STEM:

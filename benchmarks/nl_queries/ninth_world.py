@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# ruff: noqa
+# fmt: off
+"""Write the cluster of `world.py` under the names of an airline, in another dialect.
+
+Services are an `app`, answers have a `status`, cAdvisor says `pod_name` and `container_name` as old
+ones do, and node_exporter knows a node only as an `instance`.
+"""
+
+import re
+import sys
+
+import world as original
+from world import END, SPAN, STEP, MiB, World, labels, since, times  # noqa: F401
+
+RENAMED = {
+    "petadoptionshistory-py": "itinerary-rb", "payforadoption-go": "ticketing-kt",
+    "petlistadoptions-go": "seatmap-go", "petsearch-java": "flight-search",
+    "petadoptionshistory": "itinerary",
+    "trafficgenerator": "synthetic-users", "checkout-worker": "invoice-mailer",
+    "prometheus-mcp-server": "otel-collector", "mcp-server": "collector",
+    "petsite": "booking-ui", "devops-agent": "sre-tools", "payments": "backoffice-prod",
+    '"default"': '"travel"', '\\"default\\"': '\\"travel\\"',
+    "ip-10-0-1-11.ec2": "ip-10-60-12-5.ap-southeast-2.compute",
+    "ip-10-0-2-22.ec2": "ip-10-60-31-77.ap-southeast-2.compute",
+    "ip-10-0-3-33.ec2": "ip-10-60-48-140.ap-southeast-2.compute",
+}
+_SERVICES = {"service": "app", "code": "status"}
+_CADVISOR = {"pod": "pod_name", "container": "container_name"}
+
+
+def renamed(text):
+    for old, new in RENAMED.items():
+        text = text.replace(old, new)
+    return text
+
+
+def dialect(family):
+    if family.startswith("http_"):
+        return _SERVICES
+    if family.startswith("container_"):
+        return _CADVISOR
+    return {}
+
+
+def relabelled(family, lab):
+    for old, new in dialect(family).items():
+        lab = re.sub(rf"([{{,]){old}=", rf"\1{new}=", lab)
+    return re.sub(r'([{,])node="[^"]*",', r"\1", lab) if family.startswith("node_") else lab
+
+
+NODES = [renamed(node) for node in original.NODES]
+SERVICES = {
+    renamed(name): (renamed(f'"{ns}"').strip('"'), renamed(container), [renamed(pod) for pod in pods], *rest)
+    for name, (ns, container, pods, *rest) in original.SERVICES.items()
+}
+
+
+def build():
+    w = original.build()
+    w.families = {
+        family: (kind, [(name, relabelled(family, renamed(lab)), points) for name, lab, points in rows])
+        for family, (kind, rows) in w.families.items()
+    }
+    return w
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1] if len(sys.argv) > 1 else "world.om", "w") as out:
+        build().write(out)
