@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How many questions in words are answered rightly, on seven worlds: prints JSON.
+"""How many questions in words are answered rightly, on several worlds: prints JSON.
 
 The questions of `dev` are given; the others are our own. Each of those sets was written whole, with
 its references, before the program saw any of it; `first_sight` is what it scored then, before the
@@ -35,6 +35,8 @@ WORLDS: Final = {
     "eighth": ("eighth_world", "eighth.jsonl"),
     "ninth": ("ninth_world", "ninth.jsonl"),
     "tenth": ("tenth_world", "tenth.jsonl"),
+    "eleventh": ("eleventh_world", "eleventh.jsonl"),
+    "twelfth": ("twelfth_world", "twelfth.jsonl"),
 }
 FIRST_SIGHT: Final = {
     "own": 0.94,
@@ -46,6 +48,8 @@ FIRST_SIGHT: Final = {
     "eighth": 0.99,
     "ninth": 0.96,
     "tenth": 0.92,
+    "eleventh": 0.89,
+    "twelfth": 0.93,
 }
 BATCH: Final = f"{PETOPS} ask --json --batch --time {{time}} --prometheus-url {{url}}"
 SINGLE: Final = f"{PETOPS} ask --json --time {{time}} --prometheus-url {{url}} -- {{question}}"

@@ -44,6 +44,7 @@ ALIASES = {
 for name, known in (("pod", ("exported_pod", "kubernetes_pod_name")), ("namespace", ("exported_namespace",))):
     ALIASES[name] = (*known, *ALIASES[name])  # what an exporter tells of, before its own
 ALIASES |= {other: ALIASES[name] for name in ("pod", "namespace") for other in ALIASES[name]}
+ALIASES["service"] = (*ALIASES["service"], "kubernetes_name", "service_name", "application", "job")
 ALIASES["instance"] = ALIASES["node"]
 ALIASES["app"] = ALIASES["deployment"] = ALIASES["workload"] = ALIASES["horizontalpodautoscaler"] = ALIASES["service"]
 CONTAINER_OWNER = {ctr: svc for svc, (_, ctr, *_rest) in world.SERVICES.items()}

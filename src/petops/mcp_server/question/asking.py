@@ -55,7 +55,7 @@ def meaning_of(sentence: Sentence, times: Times) -> Meaning | None:
 
 def kinds_asked(sentence: Sentence) -> tuple[str, ...]:
     """Return by which kinds the answer is told apart: `by X`, else the X that is spoken of."""
-    lemmas = "|".join(sorted(KIND_LEMMAS | {"code"}))
+    lemmas = "|".join(sorted(KIND_LEMMAS | {"code", "method"}))
     explicit = re.findall(rf" per (?:\w+ )??({lemmas})(?= )", sentence.row)
     explicit += re.findall(rf" per (?:{lemmas}) (?:and |per )?({lemmas})(?= )", sentence.row)
     if not explicit and " per status " in sentence.row and sentence.has(*_ANSWERED):
@@ -168,5 +168,5 @@ def aggregate_of(sentence: Sentence, measure: Measure, top: int | None) -> str:
 
 def is_explicit(sentence: Sentence) -> bool:
     """Say whether the sentence says by what to tell apart, and does not just speak of it."""
-    lemmas = "|".join(sorted(KIND_LEMMAS | {"code", "status"}))
+    lemmas = "|".join(sorted(KIND_LEMMAS | {"code", "status", "method"}))
     return sentence.matches(rf" (?:per|which)(?: \w+)? (?:{lemmas}) ")

@@ -48,8 +48,11 @@ KINDS: Final = (
     "http_response_status_code", "outcome", "phase", "condition", "resource", "unit", "mode",
     "reason", "quantile", "cpu", "device", "internal_ip",
 )  # fmt: skip
+METHODS: Final = ("method", "http_method", "request_method", "http_request_method", "verb")
 ASKED: Final = tuple(
-    dict.fromkeys([*(name for names in ROLES.values() for name in names), *SCRAPE, *KINDS])
+    dict.fromkeys(
+        [*(name for names in ROLES.values() for name in names), *SCRAPE, *KINDS, *METHODS]
+    )
 )
 CODES: Final = KINDS[:7]
 _STATUS = re.compile(r"[1-5](?:\d\d|xx)")
@@ -102,6 +105,11 @@ class Metric:
             if values and all(_STATUS.fullmatch(value) for value in values):
                 return label
         return None
+
+    @property
+    def method(self) -> str | None:
+        """The label with the HTTP method."""
+        return next((one for one in METHODS if self.labels.get(one, set()) - {""}), None)
 
     @property
     def doubled(self) -> tuple[str, ...]:

@@ -16,6 +16,10 @@ _NUMBERS = {
     "one and a half": 1.5, "two and a half": 2.5, "three and a half": 3.5,
     "couple": 2.0, "couple of": 2.0, "a couple of": 2.0, "few": 5.0, "a few": 5.0, "several": 5.0,
 }  # fmt: skip
+_PAST_THE_HOUR = re.compile(
+    r"\b(?:a )?(quarter|half|\d{1,2}|five|ten|twenty)(?: minutes?)? (past|to) (\d{1,2})(?![\w:%.-])"
+)
+_MINUTES = {"quarter": 15, "half": 30, "five": 5, "ten": 10, "twenty": 20}
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 UNIT = (
     r"(?:seconds?|secs?|s|minutes?|minuts?|mintues?|mins?|m|hours?|hrs?|hr|h|days?|d|weeks?|wks?|w)"
@@ -38,6 +42,20 @@ def seconds_of(text: str) -> float:
         last = _UNITS["m" if unit.startswith("min") else unit[0]]
         total += (_NUMBERS[count] if count in _NUMBERS else float(count)) * last
     return total + (0.5 * last if text.endswith("and a half") else 0.0)
+
+
+def with_clock_times(text: str) -> str:
+    """Return the text with `quarter past 11` as 11:15. `5 to 10` are figures, and stay."""
+    return _PAST_THE_HOUR.sub(_by_the_clock, text)
+
+
+def _by_the_clock(match: re.Match[str]) -> str:
+    if match[1].isdigit() and match[2] == "to":
+        return match[0]
+    minute = _MINUTES.get(match[1]) or int(match[1])
+    hour = int(match[3]) if match[2] == "past" else int(match[3]) - 1
+    minute = minute if match[2] == "past" else 60 - minute
+    return f"{hour:02}:{minute:02}" if hour in range(24) and minute in range(60) else match[0]
 
 
 def clock_seconds_ago(text: str, now: datetime) -> float:

@@ -259,7 +259,8 @@ def _bounded(meaning: Meaning, quantity: Quantity, result: Written) -> Written:
         and about_some
         and not sentence.matches(r" (?:many|list|total) (?:restart|oom|evict)")
     ):
-        return replace(result, promql=f"{closed(result.promql)} > 0", may_be_empty=True)
+        sign = "== 0" if sentence.has("not") else "> 0"
+        return replace(result, promql=f"{closed(result.promql)} {sign}", may_be_empty=True)
     lacks = meaning.measure is Measure.REPLICAS and (
         sentence.has("unavailable")
         or (sentence.has("desired") and sentence.has("below", "less", "not"))

@@ -93,9 +93,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "worst": "worst",
     "most": (
         "most highest largest biggest greatest heaviest hungriest hottest busiest top "
-        "busier heavy heavier greediest hot"
+        "longest busier heavy heavier greediest hot"
     ),
-    "bottom": "bottom quietest lightest best lowest smallest least fewest",
+    "bottom": "bottom shortest quietest lightest best lowest smallest least fewest",
     "closest": "closest nearest",
     "close": "close near nearing approaching nearly almost",
     "sum": "sum summed",
@@ -152,7 +152,9 @@ MEANINGS: Final[Mapping[str, str]] = {
         "abnormalities outlier outliers suspicious irregular irregularities wrong "
         "misbehaving misbehave misbehaves unexpected unexpectedly spike spikes spiking "
         "spiked jump jumps jumped surge surges bad problem problems issue issues fishy "
-        "acting behaving behave surprising deviating deviation deviations deviate trouble"
+        "acting behaving behave surprising crazy haywire insane nuts wacky funky peculiar bizarre "
+        "uncommon atypical extraordinary exceptional glitch glitches glitchy hiccup hiccups blip "
+        "blips unstable instability deviating deviation deviations deviate trouble"
     ),
     "predict": (
         "predict predicts predicted prediction predictions forecast forecasts forecasted "
@@ -179,6 +181,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "equal": "equal equals exactly only just",
     "rank": "rank ranks ranked ranking rankings sort sorted order ordered",
     "tail": "tail",
+    "distribution": "distribution histogram heatmap",
+    "budget": "budget budgets slo objective",
+    "method": "method methods verb verbs",
     "per": (
         "per by each every grouped group split broken-down breakdown respective "
         "individual individually separately"
@@ -194,12 +199,12 @@ MEANINGS: Final[Mapping[str, str]] = {
     "trend": (
         "trend trends trending history historical graph graphs graphed chart charts "
         "charted plot plots plotted timeline curve series timeseries evolution "
-        "progression"
+        "progression development developments"
     ),
     "now": "now",
     "ago": "ago earlier previously prior",
     "ascending": "ascending asc",
-    "not": "not cannot no isnt isn't aren't arent without non",
+    "not": "not never cannot no isnt isn't aren't arent without non",
     "max-out": "maxed",
     "for": "for of on at from to with",
     "and": "and or plus",

@@ -35,7 +35,7 @@ def form_of(sentence: Sentence, times: Times, measure: Measure) -> Form:
         return Form.ANOMALY if sentence.has("anomaly") else Form.FORECAST
     has_limits = measure in {Measure.MEMORY, Measure.CPU}
     if has_limits and sentence.has("oom"):
-        left = sentence.has("headroom") and sentence.has("memory")
+        left = sentence.has("headroom", "free", "available", "much") and sentence.has("memory")
         return Form.HEADROOM if left and not sentence.has("time", "when") else Form.RUN_OUT
     rows = (*_FORMS, *(_FORMS_OF_LIMITS if has_limits else ()))
     return next((form for fits, form in rows if fits(sentence)), Form.VALUE)
@@ -62,6 +62,8 @@ def _any(*lemmas: str) -> _Fits:
 def _is_latency(sentence: Sentence) -> bool:
     has = sentence.has
     if has("response") and has("time", "average"):
+        return True
+    if sentence.matches(r" time (?:\S+ )?(?:request|response) | (?:request|response) time "):
         return True
     told = has("slow", "fast", "percentile", "median", "tail")
     of_resources = has("memory", "cpu", "core", "disk", "network", "growth", "restart")
@@ -98,14 +100,15 @@ def _is_requests(sentence: Sentence) -> bool:
         return not has("network", "disk", *_BYTES)
     if has("request"):
         return not has("cpu", "memory", "core")
-    return has("traffic") and not of_bytes
+    # What services receive are requests; what pods receive are bytes.
+    return has("traffic") and (not of_bytes or (has("service") and not has("network", *_BYTES)))
 
 
 def _is_replicas(sentence: Sentence) -> bool:
     has = sentence.has
     if has("pod") and not has("replica", "desired"):
         return False
-    told = has("replica", "desired", "unavailable")
+    told = has("replica", "unavailable") or (has("desired") and not has(*_TOGETHER))
     return told or (has("available", "ready") and has("deployment"))
 
 
@@ -187,7 +190,7 @@ _MEASURES: Final[Sequence[tuple[_Fits, Measure]]] = (
     (
         lambda s: (
             s.has("network", "receive", "transmit", "bytes", "bits", "mbit")
-            and not s.has("memory", "cpu")
+            and not s.has("memory", "cpu", "workingset", "rss", "cached")
         ),
         Measure.NETWORK,
     ),
@@ -234,7 +237,9 @@ def _runs_out(sentence: Sentence) -> bool:
     has = sentence.has
     bound = has("reach", "exceed", "oom", "limit", "atmax")
     # "How much is left until": a quantity; "how long until": a time.
-    asks_when = has("when") or (has("until") and (has("time") or not has("much", "headroom")))
+    asks_when = has("when") or (
+        has("until") and (has("time") or not has("much", "headroom", "free", "available"))
+    )
     will_reach = has("will") and has("exceed", "reach") and has("limit")
     return has("runout") or (asks_when and bound) or will_reach
 

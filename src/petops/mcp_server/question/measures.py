@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 
 from petops.mcp_server.question.dialect import Metric
 from petops.mcp_server.question.intents import Meaning, Measure
-from petops.mcp_server.question.promql import Matcher, Sampling
+from petops.mcp_server.question.promql import Matcher, Sampling, named
 from petops.mcp_server.question.selection import Part, Selection, UnanswerableError
 
 BYTES, CORES, RATIO, SECONDS, PER_SECOND, COUNT = "B", "cores", "ratio", "s", "/s", ""
 BYTES_PER_SECOND = "B/s"
+_BOTH_WAYS = (
+    r" receive (?:compare|and) (?:bytes )?transmit | transmit (?:compare|and) (?:bytes )?receive "
+)
 
 Write = Callable[[Sequence[str], Sampling], str]
 
@@ -37,6 +40,9 @@ class Quantity:
 def pod_memory(meaning: Meaning, selection: Selection) -> Quantity:
     """Return memory of containers: the working set, which a limit counts, or what is named."""
     has = meaning.sentence.has
+    kinds = [one for one in ("workingset", "rss", "cached") if has(one)]
+    if len(kinds) > 1:
+        return _memories(kinds, meaning, selection)
     if has("rss", "cached"):
         metric = need(selection, f"container_memory_{'rss' if has('rss') else 'cache'}")
     else:
@@ -44,6 +50,26 @@ def pod_memory(meaning: Meaning, selection: Selection) -> Quantity:
     part = Part(metric=metric, containers_only=True)
     about = metric.name.removeprefix("container_").removesuffix("_bytes").replace("_", " ")
     return of_part(selection, part, BYTES, "pod", about, is_gauge=True)
+
+
+def _memories(kinds: Sequence[str], meaning: Meaning, selection: Selection) -> Quantity:
+    """Return several kinds of a container's memory, told apart by a label."""
+    stems = {"workingset": "working_set_bytes", "rss": "rss", "cached": "cache"}
+    names = [stems[kind] for kind in kinds]
+    parts = [
+        Part(metric=need(selection, f"container_memory_{name}"), containers_only=True)
+        for name in names
+    ]
+    abouts = [name.removesuffix("_bytes").replace("_", " ") for name in names]
+    return Quantity(
+        write=lambda by, at: " or ".join(
+            named(selection.total(part, by, at), "measure", about)
+            for part, about in zip(parts, abouts, strict=True)
+        ),
+        unit=BYTES,
+        default_by="" if meaning.compared and selection.scope.is_narrow else "pod",
+        about=f"memory: {' and '.join(abouts)}",
+    )
 
 
 def pod_cpu(_: Meaning, selection: Selection) -> Quantity:
@@ -103,6 +129,17 @@ def network(meaning: Meaning, selection: Selection) -> Quantity:
     ]
     if len(single) == 1:
         return replace(single[0], is_counter=True)
+    if meaning.sentence.matches(_BOTH_WAYS):
+        ends = zip(("received", "sent"), single, strict=True)
+        apart = [(name, one) for name, one in ends]
+        return replace(
+            single[0],
+            write=lambda by, at: " or ".join(
+                named(one.write(by, at), "direction", name) for name, one in apart
+            ),
+            about="network bytes received, and sent",
+            is_counter=True,
+        )
     selection.notes.append("network traffic read as bytes received and sent together")
     return replace(
         single[0],

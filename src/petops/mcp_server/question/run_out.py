@@ -12,6 +12,7 @@ from petops.mcp_server.question.selection import Part, Selection, UnanswerableEr
 from petops.mcp_server.question.units import Written
 
 RECENT_SECONDS = 300.0
+DRIFT_SECONDS = 6 * 3600.0
 
 
 def run_out(meaning: Meaning, selection: Selection) -> tuple[str, Written]:
@@ -82,6 +83,11 @@ def _of_nodes(meaning: Meaning, selection: Selection) -> tuple[str, Written]:
     words = (f"in seconds by the last {duration(span)}; negative: it grows",)
     what = "disk space" if meaning.measure is Measure.DISK_SPACE else "memory"
 
-    return f"{what} of the node runs out", Written(
-        promql=f"{free} / -{loss}", unit="s", by=by, words=words
+    promql, about = f"{free} / -{loss}", f"{what} of the node runs out"
+    if not meaning.sentence.has("which", "first", "most"):
+        return about, Written(promql=promql, unit="s", by=by, words=words)
+    # Who does so, and first: those that gain never will, and a drift of days is noise.
+    within = meaning.times.horizon or DRIFT_SECONDS
+    return about, Written(
+        promql=f"sort({promql} > 0 < {within:.0f})", unit="s", by=by, words=words, may_be_empty=True
     )

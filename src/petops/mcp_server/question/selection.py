@@ -148,7 +148,8 @@ class Selection:
         if role in {WORKLOAD, "service", "deployment"}:
             label = metric.label("service") or metric.label("deployment")
         else:
-            label = metric.code if role == "code" else metric.label(role)
+            own = {"code": metric.code, "method": metric.method}
+            label = own[role] if role in own else metric.label(role)
         if label is None:
             raise UnanswerableError(f"{metric.name} does not say which {role} it is about")
         return label

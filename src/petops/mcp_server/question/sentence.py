@@ -18,7 +18,14 @@ from petops.mcp_server.question.entities import (
     resolve,
     resolve_whole,
 )
-from petops.mcp_server.question.vocabulary import KIND_LEMMAS, corrected, inflected, meaning
+from petops.mcp_server.question.vocabulary import (
+    KIND_LEMMAS,
+    METHOD,
+    corrected,
+    described,
+    inflected,
+    meaning,
+)
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)([a-z%]*)")
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100|999)")
@@ -67,6 +74,7 @@ class Sentence:
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
     quantiles: list[float] = field(default_factory=list)
     is_percent: bool = False
@@ -111,6 +119,9 @@ class Reader:
 
     def _item(self, at: int) -> str:
         word = self._lower[at]
+        if word.startswith(METHOD):
+            self.sentence.methods.append(word.removeprefix(METHOD).upper())
+            return "" if self._lemma(at + 1) in {"request", "traffic", "response"} else "request"
         if self._words[at] in self._catalogue.names and "_" in word:
             self.sentence.metrics.append(self._words[at])
             return "metric"
@@ -138,7 +149,8 @@ class Reader:
         if number is None or (number[2] and number[2] not in _WRITTEN_UNITS):
             return None
         unit = _WRITTEN_UNITS.get(number[2], "")
-        if self._lemma(at + 1) == "percentile" and not unit:
+        of_latency = unit == "%" and self._lemma(at + 1) == "latency"
+        if of_latency or (self._lemma(at + 1) == "percentile" and unit in {"", "%"}):
             sentence.quantiles.append(float(number[1]) / 100)
             return "percentile"
         if not unit and at + 1 < len(self._lower):
@@ -221,6 +233,8 @@ class Reader:
                 self.sentence.notes.append(f"{word!r} read as {better!r}")
             if better is not None:
                 return meaning(better) or ""
+        if found is None and kind is None and (items := described(word)):
+            return items
         found = found or resolve(self._words[at], kind, self._catalogue)
         if isinstance(found, Entity):
             return self._entity(at, found)

@@ -17,6 +17,7 @@ from petops.mcp_server.question.durations import (
     clock_seconds_ago,
     length_of,
     seconds_of,
+    with_clock_times,
 )
 
 _CLOCK = (
@@ -59,6 +60,7 @@ _Take = Callable[[Times, Match[str], datetime], Times | None]
 
 def times_of(text: str, now: datetime) -> tuple[Times, str]:
     """Return the times that a question speaks of, and the question without them."""
+    text = with_clock_times(text)
     compared = bool(_COMPARED.search(text))
     found = Times()
     for pattern, take in _PATTERNS:
@@ -281,7 +283,10 @@ _PATTERNS: tuple[tuple[Pattern[str], _Take], ...] = tuple(
         ),
         (rf"({_CLOCK}) ?(?:-|to|until|till) ?({_CLOCK})", _between),
         (
-            rf"(?:from|since|starting|after) (?:at )?({_CLOCK})(?: onwards?| until now| to now)?",
+            (
+                rf"(?:from|since|starting|after|between) (?:at )?({_CLOCK})"
+                r"(?: onwards?| (?:until|till|to|and|up to) (?:now|the present))?"
+            ),
             _since,
         ),
         (rf"since ({_HOUR})", _since),

@@ -15,10 +15,11 @@ from petops.mcp_server.question.measures import (
     Quantity,
     of_part,
 )
-from petops.mcp_server.question.promql import Matcher, Sampling, named
+from petops.mcp_server.question.promql import Matcher, Sampling, named, one_of
 from petops.mcp_server.question.selection import Part, Selection, UnanswerableError
 
 DEFAULT_QUANTILE = 0.95
+_IMPLIED = {"tail": [0.99], "distribution": [0.5, 0.9, 0.99]}
 _TOTALS = (
     r"http_requests_total",
     r"http_server_requests(_seconds_count|_total)",
@@ -76,6 +77,7 @@ def requests(meaning: Meaning, selection: Selection) -> Quantity:
     """Return requests a second."""
     metric = total_metric(selection)
     matchers = _code_matchers(metric, meaning) if meaning.sentence.codes else ()
+    matchers += _method_matchers(metric, meaning)
     part = Part(metric=metric, counter=True, matchers=matchers)
     return replace(of_part(selection, part, PER_SECOND, "service", "requests"), is_counter=True)
 
@@ -99,10 +101,14 @@ def errors(meaning: Meaning, selection: Selection) -> Quantity:
 def error_ratio(meaning: Meaning, selection: Selection) -> Quantity:
     """Return the share of requests that failed."""
     part, about = _errors(meaning, selection)
-    whole = Part(metric=total_metric(selection), counter=True)
+    total = total_metric(selection)
+    whole = Part(metric=total, counter=True, matchers=_method_matchers(total, meaning))
+
+    allowed = _allowed(meaning, selection) if meaning.sentence.has("budget") else 0.0
 
     def write(by: Sequence[str], at: Sampling) -> str:
-        return _ratio(selection, part, whole, by, at)
+        failed = _ratio(selection, part, whole, by, at)
+        return f"({failed}) / {allowed:g}" if allowed else failed
 
     return Quantity(
         write=write,
@@ -111,6 +117,16 @@ def error_ratio(meaning: Meaning, selection: Selection) -> Quantity:
         about=f"share of requests: {about}",
         is_ratio=True,
     )
+
+
+def _allowed(meaning: Meaning, selection: Selection) -> float:
+    """Return the share of failures that an objective allows; 0 where none is named."""
+    for figure in meaning.sentence.figures:
+        if figure.unit == "%" and 50 < figure.value < 100:
+            selection.notes.append(f"errors as a multiple of what {figure.value:g}% allows")
+            return round(1 - figure.value / 100, 9)
+    selection.notes.append("no objective is named: the share of failed requests, not of a budget")
+    return 0.0
 
 
 def success(meaning: Meaning, selection: Selection) -> Quantity:
@@ -160,12 +176,16 @@ def _fits(value: str, matcher: Matcher) -> bool:
 
 def _errors(meaning: Meaning, selection: Selection) -> tuple[Part, str]:
     """Return the failed requests: by status where there is one, else as they are counted."""
+    sentence = meaning.sentence
     total = found(selection, _TOTALS[:6]) or found(selection, _TOTALS)
     own = found(selection, _ERRORS)
-    if total is not None and total.code is not None and (own is None or meaning.sentence.codes):
-        return Part(
-            metric=total, counter=True, matchers=_code_matchers(total, meaning)
-        ), _code_words(meaning)
+    if (
+        total is not None
+        and total.code is not None
+        and (own is None or sentence.codes or sentence.methods)
+    ):
+        matchers = (*_code_matchers(total, meaning), *_method_matchers(total, meaning))
+        return Part(metric=total, counter=True, matchers=matchers), _code_words(meaning)
     if meaning.sentence.codes and set(meaning.sentence.codes) != {"5xx"}:
         raise UnanswerableError("no metric here tells requests by their HTTP status")
     if own is not None:
@@ -185,6 +205,18 @@ def _code_matchers(metric: Metric, meaning: Meaning) -> tuple[Matcher, ...]:
     if len(codes) == 1 and codes[0].isdigit():
         return (Matcher(metric.code, "=", codes[0]),)
     return (Matcher(metric.code, "=~", "|".join(code.replace("x", ".") for code in codes)),)
+
+
+def _method_matchers(metric: Metric, meaning: Meaning) -> tuple[Matcher, ...]:
+    methods = meaning.sentence.methods
+    if not methods:
+        return ()
+    known = metric.labels.get(metric.method or "", set())
+    wanted = [one for one in known if one.upper() in methods]
+    if metric.method is None or not wanted:
+        which = "by their method" if metric.method is None else f"of the method {methods[0]}"
+        raise UnanswerableError(f"{metric.name} does not tell requests {which}", sorted(known))
+    return (one_of(metric.method, wanted),)
 
 
 def _code_words(meaning: Meaning) -> str:
@@ -207,15 +239,18 @@ def latency(meaning: Meaning, selection: Selection) -> Quantity:
     if metric is None:
         raise UnanswerableError("no metric here tells how long requests take")
     scale = 1e-3 if "milliseconds" in metric.name else 1.0
+    methods = _method_matchers(metric, meaning)
     if wants_mean or buckets is None:
-        return _mean(selection, counts or metric, scale)
-    quantiles = list(dict.fromkeys(sentence.quantiles)) or ([0.99] if sentence.has("tail") else [])
+        return _mean(selection, counts or metric, scale, methods)
+    quantiles = list(dict.fromkeys(sentence.quantiles)) or _IMPLIED.get(
+        next((one for one in _IMPLIED if sentence.has(one)), ""), []
+    )
     if sentence.has("median"):
-        quantiles.append(0.5)
+        quantiles = [*quantiles, 0.5]
     if not quantiles:
         quantiles = [DEFAULT_QUANTILE]
         selection.notes.append(f"latency read as its p{DEFAULT_QUANTILE * 100:g}")
-    part = Part(metric=buckets, counter=True, extra_by=("le",))
+    part = Part(metric=buckets, counter=True, matchers=methods, extra_by=("le",))
 
     def one(quantile: float, by: Sequence[str], at: Sampling) -> str:
         inner = f"histogram_quantile({quantile:g}, {selection.total(part, by, at)})"
@@ -232,7 +267,9 @@ def latency(meaning: Meaning, selection: Selection) -> Quantity:
     )
 
 
-def _mean(selection: Selection, counts: Metric, scale: float) -> Quantity:
+def _mean(
+    selection: Selection, counts: Metric, scale: float, matchers: tuple[Matcher, ...]
+) -> Quantity:
     stem = counts.name.removesuffix("_count").removesuffix("_bucket")
     spent, number = (
         selection.catalogue.first(f"{stem}_sum"),
@@ -240,7 +277,7 @@ def _mean(selection: Selection, counts: Metric, scale: float) -> Quantity:
     )
     if spent is None or number is None:
         raise UnanswerableError(f"{stem} has no sum and count, from which a mean could be taken")
-    top, bottom = (Part(metric=one, counter=True) for one in (spent, number))
+    top, bottom = (Part(metric=one, counter=True, matchers=matchers) for one in (spent, number))
 
     def write(by: Sequence[str], at: Sampling) -> str:
         inner = f"{selection.total(top, by, at)} / {selection.total(bottom, by, at)}"

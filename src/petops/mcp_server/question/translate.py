@@ -24,7 +24,7 @@ from petops.mcp_server.question.sentence import Reader, Sentence
 from petops.mcp_server.question.suggest import suggestions
 from petops.mcp_server.question.time_range import times_of
 from petops.mcp_server.question.units import Written, scaled
-from petops.mcp_server.question.vocabulary import with_phrases
+from petops.mcp_server.question.vocabulary import with_methods, with_phrases
 from petops.mcp_server.question.words import plain, words_of
 
 LONGEST_QUESTION: Final = 1_000
@@ -47,6 +47,11 @@ _ORDER: Final = re.compile(
     r"(?:please |can you |could you |pls |kindly |just |now )*"
     r"(?:restart|scale|kill|evict|run|start|set|reboot) "
     r"(?:up |down )?(?:the |all )?(\S+)"
+)
+_CHANGE: Final = re.compile(
+    r"(?:please |can you |could you |pls |kindly |just |now )*"
+    r"(?:increase|decrease|raise|lower|reduce|bump|double|halve|change|adjust|migrate|move|switch) "
+    r"(?:up |down )?(?:the|its|their|our|my|all|replicas|limits?|memory|cpu) "
 )
 _NO_OBJECTS: Final = frozenset(
     {"count", "counts", "rate", "for", "of", "per", "by", "in", "over", "history", "trend"}
@@ -108,7 +113,7 @@ def _unfit(question: str) -> Refused | None:
 
 def _translated(question: str, catalogue: Catalogue, now: datetime) -> Translation | Refused:
     text = plain(question)
-    times, rest = times_of(_lowered(text, catalogue), now)
+    times, rest = times_of(_lowered(with_methods(text), catalogue), now)
     if times.window is not None and not 1 <= times.window <= _LONGEST_SECONDS:
         return Refused(why=f"no samples are kept for a time of {times.window:g} s")
     sentence = Reader(words_of(with_phrases(rest)), catalogue).read()
@@ -137,6 +142,7 @@ def _not_understood(sentence: Sentence, text: str, catalogue: Catalogue) -> Refu
     """Return why the words cannot be taken as a question about metrics."""
     order = _ORDER.match(text.lower())
     is_order = order is not None and order[1] not in _NO_OBJECTS and bool(sentence.entities)
+    is_order = is_order or (_CHANGE.match(text.lower()) is not None and bool(sentence.entities))
     if sentence.has("act") or is_order:
         return Refused(
             why="petops ask only reads metrics; it changes nothing", nearest=suggestions(catalogue)

@@ -27,6 +27,13 @@ _SIZES: Final = r"(v?cpus?|cores?|processors?|gigs?|gigabytes?|gi?b|megabytes?|m
 _PHRASES: Final = tuple(
     (re.compile(rf"(?<![\w-])(?:{pattern})(?:(?![\w-])|(?<= ))"), put)
     for pattern, put in (
+        (
+            (
+                r"(?:i|we)(?: would| will| do)?(?: really| also)? (?:want|like|need|wish|love)"
+                r"(?: to (?:see|know|get|have|check|look at|find out|understand))?"
+            ),
+            "",
+        ),
         (r"(?:over|above|more than) half a second", "over 500 ms"),
         (r"half a second", "500 ms"),
         (r"(?:a )?quarter of a second", "250 ms"),
@@ -37,7 +44,7 @@ _PHRASES: Final = tuple(
         (rf"three quarters of an? {_SIZES}", r"0.75 \1"),
         (rf"one and a half {_SIZES}", r"1.5 \1"),
         (r"(?:lowest|shortest) (?:on|of|in) (memory|ram|mem|disk|space)", r"lowest free \1"),
-        (r"(?:low|short|running low|tight) (?:on|of) (memory|ram|mem|disk|space)", r"lowest free \1"),
+        (r"(?:low|short|tight) (?:on|of) (memory|ram|mem|disk|space)", r"lowest free \1"),
         (r"three quarters (?=of |its |their |the )", "75% "),
         (r"two thirds (?=of |its |their |the )", "66.667% "),
         (r"(?:a |one )?half (?=of |its |their |the )", "50% "),
@@ -46,8 +53,10 @@ _PHRASES: Final = tuple(
         (r"hog(?:s|ging)?|devour(?:s|ing)?|gobbl(?:es|ing)", "usage most"),
         (r"break(?:s|ing)? (?:down|up)|break", "per"),
         (
-            r"(?:distribut(?:ed|es?|ing|ion)|spread|divided|shared|split)(?: up| out)?"
-            r" (?:over|across|among|amongst|between|by)",
+            (
+                r"(?:distribut(?:ed|es?|ing|ion)|spread|divided|shared|split)(?: up| out)?"
+                r" (?:over|across|among|amongst|between|by)"
+            ),
             "per",
         ),
         (r"(?:can ?not|unable to|no longer) (?:scale|add|grow)(?: out| up)?", "atmax"),
@@ -57,6 +66,15 @@ _PHRASES: Final = tuple(
         (r"w/", "with"),
         (r"quer(?:y|ies) (?:rates?|volume|load)", "request rate"),
         (r"non[- ](?:5xx|errors?|error|failed|failing)", "success"),
+        # What can still be used, or more of it, is what is left.
+        (r"how (?:much|many) (?:more|extra) (?=.*\b(?:can|could|may|before|until)\b)", "headroom "),
+        (
+            (
+                r"how (?:much|many) (?=.*\b(?:can|could|may)\b)"
+                r"(?=.*\b(?:still|before|until|another|additionally)\b)"
+            ),
+            "headroom ",
+        ),
         (r"horizontal pod autoscalers?", "hpa"),
         (r"working sets?", "workingset"),
         (r"page[- ]?cache(?: memory)?", "cached"),
@@ -83,6 +101,9 @@ _PHRASES: Final = tuple(
         (r"at most|no more than|up to|maximum of|<=", "atmost"),
         (r"(?:more|greater|higher|larger|bigger|longer) than|in excess of", "over"),
         (r"less than|fewer than|lower than|smaller than|shorter than", "below"),
+        (r"(?:take|need|require)(?:s|ing)? (?:the )?(?:longest|most time)", "latency most"),
+        (r"(?:take|need|require)(?:s|ing)? (?:the )?(?:shortest|least time)", "latency bottom"),
+        (r"next to|alongside|side by side(?: with)?|in comparison(?: with| to)?", "compare"),
         (r"slower than|worse than", "slow over"),
         (r"faster than|better than", "latency below"),
         (r"(?:queries|calls|hits) per second|(?:requests?|reqs?|hits)/s(?:ec)?", "request rate"),
@@ -106,8 +127,14 @@ _PHRASES: Final = tuple(
         (r"(?<=many )(?:pod|container) (?=(?:restarts|crashes|evictions|requests|errors)\b)", ""),
         (r"(?:is|are) going to|gonna", "will"),
         (r"how much", "much"),
+        (r"(?:any|some)thing (?=(?:\w+ )?(?:restart|crash|oom|evict))", "all pod "),
         (r"right now|at the moment|at present|as of now|presently|just now", "now"),
         (r"(?:going|anything|something|what'?s|acting|looks?|behaving) (?:wrong|off)", "anomaly"),
+        (r"(?:normal|as usual|as expected)(?=[ ?!.]*(?:$|right|now|today|over|during))", "anomaly"),
+        (
+            r"((?:is|are|was|were|does|do|did|everything)\b.*) (?:ok|okay|fine|alright|in order)",
+            r"\1 anomaly",
+        ),
         (r"out of the ordinary|not normal|stands? out|standing out", "anomaly"),
         (r"per cent", "%"),
         (r"over time", "trend"),
@@ -150,9 +177,24 @@ _SUFFIXES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )
 _ADVERB: Final = re.compile(r"[a-z]{3,}[a-z]ly")
 _NO_ADVERBS: Final = ("assembly", "supply", "reply", "family", "anomaly", "butterfly", "monopoly")
+_DESCRIBED: Final = frozenset({"memory", "cpu", "error", "latency", "network", "request", "disk"})
 _MARKS: Final = frozenset(
     {"runout", "notrunning", "atmax", "persecond", "perminute", "perhour", "often", "risk"}
 )
+
+
+METHOD: Final = "method:"  # marks a verb of HTTP, which is a word of another meaning besides
+_VERBS: Final = re.compile(
+    r"(?<=[a-z0-9] )(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\b"
+    r"|\b(?i:(get|post|put|patch|delete|head))(?=s? (?i:requests|calls|traffic)\b)"
+)
+
+
+def with_methods(text: str) -> str:
+    """Return text, in its own case, with the verbs of HTTP marked: `GET requests`."""
+    if text.isupper():
+        return text
+    return _VERBS.sub(lambda found: f"{METHOD}{(found[1] or found[2]).lower()}", text)
 
 
 def with_phrases(text: str) -> str:
@@ -204,12 +246,24 @@ def corrected(word: str) -> str | None:
     return next(iter(telling.values())) if len(telling) == 1 else None
 
 
+def described(word: str) -> str:
+    """Return the meanings of a word that is joined of a measure and what is said of it.
+
+    `memory-hungry`, `cpu-bound`; but `search-api` and `cpu-service` are somebody's names.
+    """
+    first, *others = word.split("-")
+    lemmas = [meaning(one) for one in (first, *others)]
+    if len(lemmas) < 2 or None in lemmas or lemmas[0] not in _DESCRIBED:
+        return ""
+    return "" if KIND_LEMMAS & set(lemmas) else " ".join(one for one in lemmas if one)
+
+
 @cache
 def _with_a_letter_more() -> Mapping[str, tuple[str, ...]]:
-    """Return by words of four letters those of five, which mean something, that they may be."""
+    """Return by words with a letter too few those of four or five that they may be: `rat`."""
     found: dict[str, tuple[str, ...]] = {}
     for word in LEMMAS:
-        if len(word) == 5 and LEMMAS[word]:
+        if len(word) in {4, 5} and LEMMAS[word]:
             for at in range(len(word)):
                 short = word[:at] + word[at + 1 :]
                 found[short] = (*found.get(short, ()), word)
