@@ -19,6 +19,7 @@ from petops.tui.plain import fitted, plain
 from petops.tui.times import age, duration
 from petops.tui.wording import HEALTH, health, workload
 
+_CELLS: Final = 23
 WEEK: Final = timedelta(days=7)
 _NAMES: Final = ("detect", "diagnose", "decide", "act", "recover", "MTTR")
 _TONES: Final = ("info", "info", "accent", "info", "good", "strong")
@@ -49,14 +50,18 @@ def _sources(text: Text, feed: Feed, width: int, paint: Palette) -> None:
     text.append(fitted(feed.name, 16) + " ", paint.strong)
     count = len(feed.board.incidents)
     text.append(f"{feed.link}, {count} incidents in its journal\n", paint.dim)
-    for one in feed.health:
+    asked_for = [one for one in feed.health if health(one.verdict) is not HEALTH["off"]]
+    for one in asked_for:
         wording = health(one.verdict)
-        if wording.words == HEALTH["off"].words:
-            continue
-        words = "" if one.verdict == "ok" else f"{wording.words}  "
-        text.append(f"  {wording.sign} {fitted(one.name, 18)} {words}", paint.tone(wording.tone))
-        room = max(8, width - 24 - len(words))
-        text.append(fitted(one.says, room).rstrip() + "\n", paint.dim)
+        if wording is not HEALTH["ok"]:
+            lead = f"  {wording.sign} {fitted(one.name, 18)} {wording.words}  "
+            text.append(lead, paint.tone(wording.tone))
+            text.append(fitted(one.says, max(8, width - len(lead))).rstrip() + "\n", paint.dim)
+    well = [one.name for one in asked_for if health(one.verdict) is HEALTH["ok"]]
+    per_line = max(1, (width - 2) // _CELLS)
+    for at in range(0, len(well), per_line):
+        line = "".join(f"● {fitted(one, _CELLS - 2)}" for one in well[at : at + per_line])
+        text.append(f"  {line.rstrip()}\n", paint.good)
 
 
 def last_alarm(held: Sequence[Incident], desk: Desk, now: datetime) -> str:

@@ -102,9 +102,9 @@ class BoardScreen(Deciding):
             text = calm(self.desk, self.size.width - 6, paint)
             self.draw("#calm-text", text, layout=True)
 
-    @work(exclusive=True, group="look")
+    @work(group="look")
     async def _look(self) -> None:
-        """Ask the engines how their sources fare, now and then."""
+        """Ask the engines how their sources fare, now and then; one that looks is left to it."""
         for feed in self.desk.feeds:
             await feed.look(at_most_every=LOOK_SECONDS)
 
