@@ -20,12 +20,15 @@ from petops.tui.drawn import Heading, Paragraph
 from petops.tui.given import Told
 from petops.tui.palette import Palette
 from petops.tui.plain import fitted
-from petops.tui.plots import amount
+from petops.tui.plots import Curve, Plot, amount
 from petops.tui.screens.base import DeskScreen
-from petops.tui.widgets.chart import sparkline
+from petops.tui.times import Times
+from petops.tui.widgets.chart import chart, sparkline
 from petops.tui.widgets.row_list import RowList
 
 _SHOWN = 50
+_CURVES = 6
+CHART_LINES = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,29 @@ class SeriesRow:
             Text.assemble((f"    {name:<24}", paint.faint), (fitted(value, 60), paint.text))
             for name, value in self.series.labels
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class ChartRow:
+    """The series of one answer over time, as a chart."""
+
+    key: str
+    plot: Plot
+    times: Times
+
+    is_choosable = False
+
+    def tall(self, width: int) -> int:
+        del width
+        return CHART_LINES
+
+    def lines(self, width: int, paint: Palette) -> Sequence[Text]:
+        drawn = chart(self.plot, (min(width, 120), CHART_LINES - 1), self.times, paint)
+        return [*drawn, *(Text() for _ in range(CHART_LINES - len(drawn)))]
+
+    def detail(self, width: int, paint: Palette) -> Sequence[Text]:
+        del width, paint
+        return ()
 
 
 class AskScreen(DeskScreen):
@@ -125,7 +151,7 @@ class AskScreen(DeskScreen):
 
     def show(self) -> None:
         """Draw the answers."""
-        rows: list[Heading | Paragraph | SeriesRow] = []
+        rows: list[Heading | Paragraph | ChartRow | SeriesRow] = []
         for number, (question, told) in enumerate(self._answers):
             lead = f"{len(self._answers) - number}"
             rows.append(Heading(f"{lead}-q", question[:200]))
@@ -138,6 +164,7 @@ class AskScreen(DeskScreen):
                 rows.append(Paragraph(f"{lead}-why", told.because, "dim"))
             if told.query:
                 rows.append(Paragraph(f"{lead}-query", told.query, "info"))
+            rows += _chart_rows(lead, told, self.desk.times)
             rows += _series_rows(lead, told)
         self.query_one(RowList).show(rows)
 
@@ -147,6 +174,18 @@ class AskScreen(DeskScreen):
         if query:
             self.app.copy_to_clipboard(query)
             self.say("copied the query")
+
+
+def _chart_rows(lead: str, told: Told, times: Times) -> list[ChartRow]:
+    """Return the chart of an answer that goes over time; an instant's bars need none."""
+    curves = tuple(
+        Curve(name=" ".join(value for _, value in one.labels) or "value", points=one.samples)
+        for one in told.series[:_CURVES]
+        if len(one.samples) > 2
+    )
+    if not curves:
+        return []
+    return [ChartRow(f"{lead}-chart", Plot(title="", unit=told.unit, curves=curves), times)]
 
 
 def _series_rows(lead: str, told: Told) -> list[SeriesRow | Paragraph]:
