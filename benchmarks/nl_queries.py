@@ -37,6 +37,9 @@ WORLDS: Final = {
     "tenth": ("tenth_world", "tenth.jsonl"),
     "eleventh": ("eleventh_world", "eleventh.jsonl"),
     "twelfth": ("twelfth_world", "twelfth.jsonl"),
+    "thirteenth": ("thirteenth_world", "thirteenth.jsonl"),
+    "fourteenth": ("fourteenth_world", "fourteenth.jsonl"),
+    "fifteenth": ("fifteenth_world", "fifteenth.jsonl"),
 }
 FIRST_SIGHT: Final = {
     "own": 0.94,
@@ -50,6 +53,9 @@ FIRST_SIGHT: Final = {
     "tenth": 0.92,
     "eleventh": 0.89,
     "twelfth": 0.93,
+    "thirteenth": 0.98,
+    "fourteenth": 0.93,
+    "fifteenth": 0.97,
 }
 BATCH: Final = f"{PETOPS} ask --json --batch --time {{time}} --prometheus-url {{url}}"
 SINGLE: Final = f"{PETOPS} ask --json --time {{time}} --prometheus-url {{url}} -- {{question}}"

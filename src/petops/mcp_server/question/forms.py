@@ -30,9 +30,11 @@ TREND_SECONDS = 3600.0
 def roles(meaning: Meaning, quantity: Quantity, scope: Scope) -> tuple[str, ...]:
     """Return by what the result is told apart."""
     asked = tuple(_role(kind, quantity) for kind in meaning.by)
-    if is_explicit(meaning.sentence):
-        return asked
     has = meaning.sentence.has
+    # The average of a latency is one of time, not of those that are asked about.
+    of_each = meaning.measure is Measure.LATENCY and not has("across", "cluster", "total")
+    if is_explicit(meaning.sentence) or (of_each and asked):
+        return asked
     if (
         (meaning.aggregate or has("total", "sum"))
         and (has("across", "cluster", "all", "total", "sum") or not asked)

@@ -68,7 +68,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "rps": "rps qps tps throughput",
     "serve": (
         "serve serves served serving handle handles handled handling process processed "
-        "get gets got getting receiving answered"
+        "get gets got getting receiving answered arrive arrives arrived arriving"
     ),
     "failed": "failed",
     "error": (
@@ -142,7 +142,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "current": "current currently",
     "compare": (
         "compare compares compared comparing comparison versus vs against difference "
-        "differ differs differences"
+        "differ differs differences minus"
     ),
     "than": "than",
     "change": "change changes changed changing evolved evolve delta",
@@ -240,63 +240,78 @@ done has have had having can could may might must please kindly show shows showi
 tells display displays print fetch find finds see view look looks looking check checks checking
 detect detects detecting detected identify spot highlight investigate inspect analyse analyze scan
 search report reports reporting provide return returns query ask asking want wants need needs like
-let lets know learn understand wonder wondering curious what whats where how hows if whether then
-so too also really actually basically exactly about around roughly approximately approx some
-something someone anything anyone anybody nothing none several various different own same other
-others another as such than right present moment today latest recent recently lately still yet
-already ever never always often usually far long high low big small large little lot lots bit quite
-very pretty so-called level levels value values metric metrics measure measured measurement
-measurements figure figures statistic statistics stats stat data datapoint datapoints point points
-info information detail details result results overview summary summarize summarise quick current
-currently seen observed recorded reported experienced experiencing experience encountered happen
-happens happened happening occur occurs occurred occurring going go goes went come comes coming
-came stay stays keep keeps kept stand stands stood make makes made making put puts hi hello hey
-thanks thank thx cheers pls plz ok okay well yes good morning afternoon evening dear team mate guys
-folks within inside through throughout during while between via onto upon off up both either
-neither one ones once twice called named labelled labeled name known belonging belong belongs
-related associated corresponding respective deployed hosted scheduled located living lives live
-sitting sits placed terms term regard regarding respect concerning wise according kubernetes k8s
-eks aws amazon prometheus promql cadvisor take takes taking took needed spend spends spent spending
-but however though although descending ascending desc asc actual real amount amounts quantity kind
-type types part parts instead rather develop develops developed developing move moves moved moving
-vary varies varied varying perform performs performed performing performance behaviour behavior
-work works worked working operate operates produce produces produced producing generate generates
-generated generating deal deals reside resides sustain sustained maintain maintained allocate
-allocates allocated allocating assign assigned demand demands demanding require requires required
-requiring draw draws drawing pull pulls push pushes absorb claim carry carries carrying hold holds
-holding held accept accepts accepted achieve achieved attain obtained obtain question questions
-answer assume suppose guess think believe say says said bring brings happier sad nice great
-greatness worth worry worried worrying concerned situation picture glance completely entirely
-mostly mainly largely partly generally normally typically regularly immediately instantly rapidly
-steadily gradually suddenly slowly brief briefly shortly momentarily tonight overnight daytime
-hourly daily weekly minutely pair pairs couple set sets bunch member members piece pieces item
-items entry entries object objects side sides end-to-end front back upstream downstream sample
-samples able visible noticeable significant significantly notable notably considerable considerably
-start starting started end ending ended begin beginning began consistently constantly continuously
-permanently temporarily full fully simply simple basic http https rest grpc client clients user
-users customer customers isn don doesn didn absolute accurate add additional adjust aim allow
-alright announce anyway apart appear aside aware away basis become bother calculate care case
-certain choose collect concise confirm consider consist contain continue contribute convert correct
-count cover crunch decent decide deliver depend describe determine difficult discover dominate easy
-effect else enjoy enough ensure especially essential even eventual evident examine example excess
-exhibit explore extra extreme face fact familiar feel filter final fine finish focus follow force
-frequent fresh gauge glad grab handy hence here hope huge idea imagine important impressive include
-indicate initial inform interest intend involve join judge lack lean leave listen lose loud lower
-main manage meanwhile mention mind miss moderate natural necessary nobody normal note notice
-obvious offer open opposite ordinary particular pass pay peek people perhaps pick plain plan play
-plenty possible potential precise prefer prepare presumable primary probable proceed proper prove
-purpose quiet raise range rare raw reading realise recall reckon refer reflect regular relate rely
-remark remember remind render represent reveal review rough save seek seem select separate serious
-settle severe shape similar single skip slight smooth solid somewhat soon sound specific spread
-squeeze stable stall steady stick straight stretch strike struggle sudden suffer sufficient suggest
-suit sure suspect sweat tally tend terrible thus tiny together tough toward towards track treat
-tremendous trigger true try turn typical ultimate unlike update usual vast wait warm warn watch
-weigh wide wild wish witness yield bigger healthy-looking ongoing anywhere further gimme lemme
-wanna gotta overly plainly sake respectively visualise visualize
-way ways manner fashion sense snapshot dashboard panel diagram line lines visual output reading
-readings instant colleague colleagues boss curiosity purposes sign signs hint hints evidence symptom
-symptoms kinds sort-of kinda sorta bunch whatever whichever wherever whenever whose besides except
-roughly nearby elsewhere therefore because since due thanks owing hitherto thereof herein
-wish wishing hoping hope love appreciate helpful help helps helping assist assistance kindness
-favor favour glimpse peek insight insights readout rundown recap digest status-wise
+let lets know learn understand wonder wondering curious what whats where how hows if whether then so
+too also really actually basically exactly about around roughly approximately approx some something
+someone anything anyone anybody nothing none several various different own same other others another
+as such than right present moment today latest recent recently lately still yet already ever never
+always often usually far long high low big small large little lot lots bit quite very pretty
+so-called level levels value values metric metrics measure measured measurement measurements figure
+figures statistic statistics stats stat data datapoint datapoints point points info information
+detail details result results overview summary summarize summarise quick current currently seen
+observed recorded reported experienced experiencing experience encountered happen happens happened
+happening occur occurs occurred occurring going go goes went come comes coming came stay stays keep
+keeps kept stand stands stood make makes made making put puts hi hello hey thanks thank thx cheers
+pls plz ok okay well yes good morning afternoon evening dear team mate guys folks within inside
+through throughout during while between via onto upon off up both either neither one ones once twice
+called named labelled labeled name known belonging belong belongs related associated corresponding
+respective deployed hosted scheduled located living lives live sitting sits placed terms term regard
+regarding respect concerning wise according kubernetes k8s eks aws amazon prometheus promql cadvisor
+take takes taking took needed spend spends spent spending but however though although descending
+ascending desc asc actual real amount amounts quantity kind type types part parts instead rather
+develop develops developed developing move moves moved moving vary varies varied varying perform
+performs performed performing performance behaviour behavior work works worked working operate
+operates produce produces produced producing generate generates generated generating deal deals
+reside resides sustain sustained maintain maintained allocate allocates allocated allocating assign
+assigned demand demands demanding require requires required requiring draw draws drawing pull pulls
+push pushes absorb claim carry carries carrying hold holds holding held accept accepts accepted
+achieve achieved attain obtained obtain question questions answer assume suppose guess think believe
+say says said bring brings happier sad nice great greatness worth worry worried worrying concerned
+situation picture glance completely entirely mostly mainly largely partly generally normally
+typically regularly immediately instantly rapidly steadily gradually suddenly brief briefly
+shortly momentarily tonight overnight daytime hourly daily weekly minutely pair pairs couple set
+sets bunch member members piece pieces item items entry entries object objects side sides end-to-end
+front back upstream downstream sample samples able visible noticeable significant significantly
+notable notably considerable considerably start starting started end ending ended begin beginning
+began consistently constantly continuously permanently temporarily full fully simply simple basic
+http https rest grpc client clients user users customer customers isn don doesn didn absolute
+accurate add additional adjust aim allow alright announce anyway apart appear aside aware away basis
+become bother calculate care case certain choose collect concise confirm consider consist contain
+continue contribute convert correct count cover crunch decent decide deliver depend describe
+determine difficult discover dominate easy effect else enjoy enough ensure especially essential even
+eventual evident examine example excess exhibit explore extra extreme face fact familiar feel filter
+final fine finish focus follow force frequent fresh gauge glad grab handy hence here hope huge idea
+imagine important impressive include indicate initial inform interest intend involve join judge lack
+lean leave listen lose loud lower main manage meanwhile mention mind miss moderate natural necessary
+nobody normal note notice obvious offer open opposite ordinary particular pass pay peek people
+perhaps pick plain plan play plenty possible potential precise prefer prepare presumable primary
+probable proceed proper prove purpose quiet raise range rare raw reading realise recall reckon refer
+reflect regular relate rely remark remember remind render represent reveal review rough save seek
+seem select separate serious settle severe shape similar single skip slight smooth solid somewhat
+soon sound specific spread squeeze stable stall steady stick straight stretch strike struggle sudden
+suffer sufficient suggest suit sure suspect sweat tally tend terrible thus tiny together tough
+toward towards track treat tremendous trigger true try turn typical ultimate unlike update usual
+vast wait warm warn watch weigh wide wild wish witness yield bigger healthy-looking ongoing anywhere
+further gimme lemme wanna gotta overly plainly sake respectively visualise visualize way ways manner
+fashion sense snapshot dashboard panel diagram line lines visual output readings instant colleague
+colleagues boss curiosity purposes sign signs hint hints evidence symptom symptoms kinds sort-of
+kinda sorta whatever whichever wherever whenever nearby elsewhere therefore since due owing hitherto
+thereof herein wishing hoping love appreciate helpful help helps helping assist assistance kindness
+favor favour glimpse insight insights readout rundown recap digest status-wise extent degree degrees
+flow flows flowing flowed pour pours pouring travel travels abound accompany accomplish adapt
+adequate affect affected affects afford alike amid approximate arrange aspect aspects assess
+assuming attempt attention await balance balanced barely behave boost bound broad build bulk calm
+capture captured cast catch centre chance cheap choice clarify collected combine comfortable comment
+commit common concerns conduct contrast convey cope course crawl critical crucial deduce deep deem
+define depict derive deserve desire despite detailed diagnose dig distinct drastic eager ease
+effective efficient effort emerge employ encounter engage establish estimate evaluate everyday
+expose express extend extensive extract fairly following forth forward found function gather given
+guide halfway hardly illustrate immense impact impacted impression inquire intense intensity
+interested interesting introduce jointly keen kick latter lend likely matter matters minor mix
+momentary monitor monitored monitoring nicely observe observing occasion occasional opinion organise
+organize outline peculiarity perceive permit phrase position potentially presented presenting
+promising proof proportional provided quote readily reasonable recommend reflected register
+registered relevant revealed rich rush scenario seemingly shed short slightly somehow somewhere
+standing step story strain strained stress stressed striking subject substantial supposed surely
+tackle technical trust trying understanding undergo undergoes updated useful valuable variety verify
+vital walk wherein wholly willing worthwhile
 """

@@ -27,7 +27,7 @@ _CLOCK = (
 _HOUR = rf"(?:{_CLOCK}|\d{{1,2}}(?: ?o'?clock)?)"
 _EDGE, _END = r"(?<![\w-])", r"(?![\w%-])"
 _COMPARED = re.compile(
-    r"(?<![\w-])(?:vs\.?|versus|compared?|comparison|against|than|relative|difference|differ(?:s|ed|ent|ing)?|"
+    r"(?<![\w-])(?:vs\.?|versus|minus|compared?|comparison|against|than|relative|difference|differ(?:s|ed|ent|ing)?|"
     r"now and|"
     r"now or|changed?|changes?|same as)(?![\w-])"
 )
@@ -282,6 +282,7 @@ _PATTERNS: tuple[tuple[Pattern[str], _Take], ...] = tuple(
             _between,
         ),
         (rf"({_CLOCK}) ?(?:-|to|until|till) ?({_CLOCK})", _between),
+        (rf"({_CLOCK}) ?(?:-|to|until|till) ?(?:now|the present)", _since),
         (
             (
                 rf"(?:from|since|starting|after|between) (?:at )?({_CLOCK})"

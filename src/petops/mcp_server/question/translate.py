@@ -54,7 +54,25 @@ _CHANGE: Final = re.compile(
     r"(?:up |down )?(?:the|its|their|our|my|all|replicas|limits?|memory|cpu) "
 )
 _NO_OBJECTS: Final = frozenset(
-    {"count", "counts", "rate", "for", "of", "per", "by", "in", "over", "history", "trend"}
+    {
+        "count",
+        "counts",
+        "counter",
+        "counters",
+        "number",
+        "numbers",
+        "total",
+        "totals",
+        "rate",
+        "for",
+        "of",
+        "per",
+        "by",
+        "in",
+        "over",
+        "history",
+        "trend",
+    }
 )
 
 
