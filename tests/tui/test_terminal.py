@@ -194,11 +194,11 @@ def test_three_faults_are_repaired_by_keyboard_while_another_terminal_sees_the_s
             _repaired(window, other, f"INC-{number:04d}")
             _asked_of_chaos(window, number - 1, "c", "take this fault back")
             window.until("is taken back", seconds=60)
+            window.press("q")
             for one in (window, other):
                 one.until("recovered", "mitigated", "verified", seconds=300)
             found = terminal.until(f"INC-{number:04d}", "recovered", "mitigated", "verified")
             assert found["incident"] == f"INC-{number:04d}", fault
-            window.press("q")
     finally:
         window.end()
         other.end()
@@ -207,6 +207,7 @@ def test_three_faults_are_repaired_by_keyboard_while_another_terminal_sees_the_s
 def _repaired(window: Window, other: Window, incident: str) -> None:
     """Wait for the incident, open it in both terminals, and approve its first change in one."""
     window.press(":")
+    window.until("command, for example")
     window.line("board")
     for one in (window, other):
         one.until(incident, seconds=PATIENCE_SECONDS)
