@@ -24,7 +24,7 @@ from petops.domain.alarm import Alarm
 from petops.domain.policy import Identity
 from petops.domain.requests import ReportAlarm
 from petops.domain.subject import ClusterName
-from petops.errors import PetopsError
+from petops.engine.engine import Engine
 from petops.journal.postgres import PostgresJournal
 from petops.journal.sqlite import SqliteJournal
 from petops.metrics_access import with_secrets
@@ -97,7 +97,7 @@ async def serving(settings: Settings, say: Say, *, http: bool = True) -> AsyncIt
     async with AsyncExitStack() as stack:
         journal = await stack.enter_async_context(opened_journal(settings))
         running = await stack.enter_async_context(running_engine(settings, journal))
-        stack.push_async_callback(_drained, running)
+        stack.push_async_callback(drained, running.engine)
         served = await surfaces.opened(
             stack,
             settings,
@@ -192,13 +192,24 @@ async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
 
 
-async def _drained(running: Running) -> None:
-    """Let a change that is being made come to its end, for as long as that is short."""
+async def drained(engine: Engine, lost: asyncio.Event | None = None) -> None:
+    """Let a change that is being made come to its end, for as long as that is short.
+
+    Whose Lease is `lost` waits for nothing: another one leads, and settles it.
+    """
+    waited: set[asyncio.Task[None]] = {asyncio.create_task(engine.settled())}
+    if lost is not None:
+        waited.add(asyncio.create_task(_set(lost)))
     try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            await running.engine.settled()
-    except (TimeoutError, PetopsError):
-        return
+        await asyncio.wait(waited, timeout=_DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waited:
+            one.cancel()
+        await asyncio.gather(*waited, return_exceptions=True)
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 def embedded_only(settings: Settings) -> Settings:

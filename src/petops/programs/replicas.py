@@ -16,7 +16,15 @@ from petops.journal.postgres import PostgresJournal
 from petops.metrics_access import with_secrets
 from petops.ports import Journal, KubernetesCalls
 from petops.programs import surfaces
-from petops.programs.daemon import Beside, Say, about_engine, log_entries, opened_journal, working
+from petops.programs.daemon import (
+    Beside,
+    Say,
+    about_engine,
+    drained,
+    log_entries,
+    opened_journal,
+    working,
+)
 from petops.sources.kubernetes import KubernetesCluster
 from petops.sources.kubernetes_calls import open_calls
 from petops.sources.kubernetes_lease import Held, KubernetesLease
@@ -84,6 +92,7 @@ async def _lead(
             if journal is None:
                 return
             running = await stack.enter_async_context(running_engine(settings, journal))
+            stack.push_async_callback(drained, running.engine, held.lost)
             stack.callback(switch.to, None)
             if json_lines:
                 log_entries(running, stack)
