@@ -40,6 +40,8 @@ WORLDS: Final = {
     "thirteenth": ("thirteenth_world", "thirteenth.jsonl"),
     "fourteenth": ("fourteenth_world", "fourteenth.jsonl"),
     "fifteenth": ("fifteenth_world", "fifteenth.jsonl"),
+    "sixteenth": ("sixteenth_world", "sixteenth.jsonl"),
+    "seventeenth": ("third_world", "seventeenth.jsonl"),
 }
 FIRST_SIGHT: Final = {
     "own": 0.94,
@@ -56,6 +58,8 @@ FIRST_SIGHT: Final = {
     "thirteenth": 0.98,
     "fourteenth": 0.93,
     "fifteenth": 0.97,
+    "sixteenth": 0.97,
+    "seventeenth": 0.87,
 }
 BATCH: Final = f"{PETOPS} ask --json --batch --time {{time}} --prometheus-url {{url}}"
 SINGLE: Final = f"{PETOPS} ask --json --time {{time}} --prometheus-url {{url}} -- {{question}}"

@@ -232,6 +232,12 @@ def pods_named(*names: str) -> Catalogue:
         ("memory of nothing", "nothing"),
         ("who is the president", "president"),
         ("errors of the search app", "search"),
+        ("increase the memory limit of cart to 1Gi", "changes nothing"),
+        ("memory by namespace except money", "except"),
+        ("cpu of all pods other than cart", "except"),
+        ("cache hit ratio of cart", "cachehits"),
+        ("POST requests per second of cart", "method"),
+        ("latency of search-api", "search-api"),
     ],
 )
 def test_what_is_no_question_here_is_refused_with_its_reason(question: str, words: str) -> None:
@@ -261,6 +267,18 @@ def test_a_metric_of_containers_named_as_such_leaves_the_pods_own_cgroups_out() 
         ("latency of crat", "latency of cart"),
         ("any memory leaks?", "anomalies in memory"),
         ("memory carrt admin", "memory of cart-admin"),
+        ("how much more memory can cart use", "memory headroom of cart"),
+        ("three most memory-hungry pods", "top 3 pods by memory"),
+        ("request rat of cart", "request rate of cart"),
+        ("99% latency of cart", "p99 latency of cart"),
+        ("is cpu usage normal?", "anomalies in cpu"),
+        (
+            "requests served by cart in the last hour",
+            "how many requests did cart get in the last 1h",
+        ),
+        ("pods using over a third of a core", "pods using over 0.33333 cores"),
+        ("p95 of cart from quarter past 9 until now", "p95 of cart since 9:15"),
+        ("err% of cart", "error rate of cart in %"),
     ],
 )
 def test_two_ways_to_say_one_thing_have_one_answer(question: str, like: str) -> None:

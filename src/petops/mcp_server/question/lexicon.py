@@ -93,7 +93,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "worst": "worst",
     "most": (
         "most highest largest biggest greatest heaviest hungriest hottest busiest top "
-        "longest busier heavy heavier greediest hot"
+        "longest fullest busier heavy heavier greediest hot"
     ),
     "bottom": "bottom shortest quietest lightest best lowest smallest least fewest",
     "closest": "closest nearest",
@@ -114,6 +114,8 @@ MEANINGS: Final[Mapping[str, str]] = {
         "horizontalpodautoscalers"
     ),
     "system": "system systems",
+    "iowait": "iowait io-wait",
+    "steal": "steal stolen",
     "cluster": (
         "cluster environment fleet everything everywhere overall combined altogether "
         "aggregate aggregated whole entire collectively together global globally "
@@ -138,7 +140,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "desired": (
         "desired wanted requested-replicas spec target expected configured want wants should"
     ),
-    "unavailable": "unavailable missing unreachable",
+    "unavailable": "unavailable missing unreachable lack lacks lacking",
     "current": "current currently",
     "compare": (
         "compare compares compared comparing comparison versus vs against difference "

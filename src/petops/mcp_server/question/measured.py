@@ -196,7 +196,12 @@ _MEASURES: Final[Sequence[tuple[_Fits, Measure]]] = (
     ),
     (_any("runout"), Measure.MEMORY),
     (_any("memory", "workingset", "rss", "cached"), Measure.MEMORY),
-    (lambda s: s.has("cpu", "core", "milli") or bool(_units(s) & {"core", "m"}), Measure.CPU),
+    (
+        lambda s: (
+            s.has("cpu", "core", "milli", "iowait", "steal") or bool(_units(s) & {"core", "m"})
+        ),
+        Measure.CPU,
+    ),
     (lambda s: bool(_units(s) & {"kib", "mib", "gib", "mb", "gb"}), Measure.MEMORY),
     (lambda s: s.has("usage") and s.has(*_BYTES), Measure.MEMORY),
     (lambda s: s.has("load", "busy") and on_nodes(s), Measure.LOAD),

@@ -79,9 +79,10 @@ def cpu(meaning: Meaning, selection: Selection) -> Quantity:
     if has("core") and not has("share"):
         busy = replace(idle, matchers=(Matcher("mode", "!=", "idle"),), function="sum")
         return of_part(selection, busy, "cores", "node", "busy cores of the node")
-    if has("system"):
-        mode = replace(idle, matchers=(Matcher("mode", "=", "system"),))
-        return replace(of_part(selection, mode, RATIO, "node", "system cpu"), is_ratio=True)
+    for name in ("system", "iowait", "steal"):
+        if has(name):
+            mode = replace(idle, matchers=(Matcher("mode", "=", name),))
+            return replace(of_part(selection, mode, RATIO, "node", f"{name} cpu"), is_ratio=True)
     if has("free", "available", "headroom"):
         quantity = of_part(selection, idle, RATIO, "node", "idle cpu of the node")
         return replace(quantity, is_ratio=True)

@@ -132,7 +132,13 @@ def autoscaler(meaning: Meaning, selection: Selection) -> Quantity:
             about="replicas as a share of the most allowed",
             is_ratio=True,
         )
-    asked = [(lemma, name) for lemma, name in _HPA.items() if has(lemma)]
+    # "The most that is configured" is the most, and not what is wanted now.
+    bounds = has("maximum", "minimum", "limit")
+    asked = [
+        (lemma, name)
+        for lemma, name in _HPA.items()
+        if has(lemma) and not (bounds and lemma == "desired")
+    ]
     if len(asked) > 1:
         return _several(selection, asked)
     name = asked[0][1] if asked else current

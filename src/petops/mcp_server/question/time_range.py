@@ -26,6 +26,11 @@ _CLOCK = (
 )
 _HOUR = rf"(?:{_CLOCK}|\d{{1,2}}(?: ?o'?clock)?)"
 _EDGE, _END = r"(?<![\w-])", r"(?![\w%-])"
+# "Between 5 and 20 requests" is a bound.
+_NO_FIGURE = (
+    r"(?! ?(?:[kmg]i?b|requests?|reqs?|rps|qps|cores?|cpus?|milli\w*|ms|bytes|replicas|pods|"
+    r"restarts|errors|percent|gig\w*|meg\w*|kilo\w*))"
+)
 _COMPARED = re.compile(
     r"(?<![\w-])(?:vs\.?|versus|minus|compared?|comparison|against|than|relative|difference|differ(?:s|ed|ent|ing)?|"
     r"now and|"
@@ -278,7 +283,7 @@ _PATTERNS: tuple[tuple[Pattern[str], _Take], ...] = tuple(
             _before,
         ),
         (
-            rf"(?:between|from) ({_HOUR}) (?:and|to|until|till) ({_HOUR})(?: utc)?(?! ?[kmg]i?b)",
+            rf"(?:between|from) ({_HOUR}) (?:and|to|until|till) ({_HOUR})(?: utc)?{_NO_FIGURE}",
             _between,
         ),
         (rf"({_CLOCK}) ?(?:-|to|until|till) ?({_CLOCK})", _between),

@@ -63,6 +63,7 @@ _PHRASES: Final = tuple(
         (r"hits (?=on |to |at |for |per )", "request "),
         (r"(?:good|ok|valid) (?:responses|requests|answers|replies|calls)", "success"),
         (r"(?:per|by)-(pod|service|node|namespace|container|deployment|app)", r"per \1"),
+        (r"cache (?:hits?|miss(?:es)?)", "cachehits"),  # none of memory's, nor known here
         (r"w/o", "without"),
         (r"w/", "with"),
         (r"quer(?:y|ies) (?:rates?|volume|load)", "request rate"),

@@ -43,6 +43,8 @@ def _pieces(text: str) -> Iterator[str]:
         word = found[0].rstrip(".:/-")
         if "/" in word and not re.search(r"\d", word):  # cpu/memory, pods/services: two words
             yield from (part for part in word.split("/") if part)
+        elif word.endswith("%") and word[:-1].isalpha():  # err%
+            yield from (word[:-1], "%")
         elif word:
             yield word
 
