@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,8 @@ from petops.errors import PetopsError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     import httpx2
+
+Renew = Callable[[], Awaitable[str]]
 
 _ANSWER_SECONDS: Final = 30.0
 _CONNECT_SECONDS: Final = 5.0
@@ -130,12 +132,16 @@ class RemoteEngine:
 
 
 @asynccontextmanager
-async def connected(where: Path | str, token: str = "") -> AsyncIterator[RemoteEngine]:
-    """Connect to the engine at a socket's path or a base URL; raise PetopsError if none answers."""
+async def connected(
+    where: Path | str, token: str = "", renew: Renew | None = None
+) -> AsyncIterator[RemoteEngine]:
+    """Connect to the engine at a socket's path or a base URL; raise PetopsError if none answers.
+
+    `renew` gives another token in place of one that has expired.
+    """
     import httpx2  # noqa: PLC0415 (late, so that commands start fast)
 
     timeout = httpx2.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
-    head = {"Authorization": f"Bearer {token}"} if token else {}
     base = "http://petops" if isinstance(where, Path) else where
     secure = base.lower().startswith("https:")  # reading the certificates takes 40 ms
     uds = str(where) if isinstance(where, Path) else None
@@ -147,13 +153,44 @@ async def connected(where: Path | str, token: str = "") -> AsyncIterator[RemoteE
             proxy=None if uds else proxy_for(base),
         )
         client = httpx2.AsyncClient(
-            base_url=base, transport=transport, headers=head, timeout=timeout, trust_env=False
+            base_url=base,
+            transport=transport,
+            auth=_auth(token, renew) if token else None,
+            timeout=timeout,
+            trust_env=False,
         )
     except (httpx2.InvalidURL, ValueError) as exc:
         raise UsageError(f"{where} is no address of an engine") from exc
     async with client:
         await _probe(client, where)
         yield RemoteEngine(client)
+
+
+def _auth(token: str, renew: Renew | None) -> httpx2.Auth:
+    """Return what sends the bearer token, and a renewed one where it is turned away."""
+    import httpx2  # noqa: PLC0415 (late, so that commands start fast)
+
+    class Bearer(httpx2.Auth):
+        def __init__(self) -> None:
+            self._token = token
+            self._renewing = asyncio.Lock()
+
+        async def async_auth_flow(
+            self, request: httpx2.Request
+        ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+            sent = self._token
+            request.headers["Authorization"] = f"Bearer {sent}"
+            answer = yield request
+            if answer.status_code != httpx2.codes.UNAUTHORIZED or renew is None:
+                return
+            async with self._renewing:
+                if self._token == sent:  # else another request has just done it
+                    self._token = await renew() or sent
+            if self._token != sent:
+                request.headers["Authorization"] = f"Bearer {self._token}"
+                yield request
+
+    return Bearer()
 
 
 def socket_is_alive(path: Path) -> bool:

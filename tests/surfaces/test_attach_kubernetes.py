@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,10 @@ from petops.domain.requests import ReportAlarm
 from petops.errors import NotThereError, PetopsError, SourceError
 from petops.lab.pod_ports import PORTS_ANNOTATION
 from petops.programs.attach import found_engine
+from petops.programs.dashboard import Wish, _attached
+from petops.programs.engine_at import EngineAt
+from petops.sources.kubernetes_calls import open_calls
+from petops.sources.kubernetes_forward import forwarded
 from tests.lab.kubectl import served
 from tests.surfaces.small_engine import SmallEngine, alarm
 
@@ -88,3 +92,73 @@ async def test_what_stands_in_the_way_is_said(tmp_path: Path) -> None:
             with pytest.raises(kind):
                 async with found_engine(settings, f"kubernetes:{place}"):
                     pass
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("kubernetes:default/petsite", "default/petsite"),
+        ("prod=kubernetes:default/petsite", "prod"),
+    ],
+)
+async def test_the_dashboard_goes_the_same_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, name: str
+) -> None:
+    async with cluster(tmp_path, TOKEN) as (settings, _), asyncio.timeout(20):
+        monkeypatch.setenv("KUBECONFIG", settings.cluster.kubeconfig)
+        monkeypatch.setenv("PETOPS_TOKEN", TOKEN)
+        async with AsyncExitStack() as stack:
+            (found,) = await _attached(Wish(attach=(text,)), stack)
+            assert found.name == name
+            engine = await stack.enter_async_context(
+                EngineAt(found.where, found.token, found.renew)
+            )
+            assert (await engine.board()).seq == 0
+        monkeypatch.delenv("PETOPS_TOKEN")
+        with pytest.raises(PetopsError, match="no token") as raised:
+            async with AsyncExitStack() as stack:
+                await _attached(Wish(attach=(text,)), stack)
+        assert "kubectl create token" in (raised.value.hint or "")
+
+
+async def test_a_pod_that_is_gone_is_followed_by_another(tmp_path: Path) -> None:
+    """A dashboard stays open for hours: rollouts and evictions come to pass meanwhile."""
+    pods, head = "/api/v1/namespaces/default/pods", {"Connection": "close"}
+    async with (
+        asyncio.timeout(30),
+        cluster(tmp_path, TOKEN) as (settings, _),
+        open_calls(kubeconfig=settings.cluster.kubeconfig) as calls,
+        forwarded(calls, "default", "petsite") as url,
+        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
+        assert (await client.get("/healthz", headers=head)).is_success
+        listed = await calls.request("GET", pods, query={"labelSelector": "app=petsite"})
+        first, *others = (one["metadata"]["name"] for one in listed.body["items"])
+        assert others
+        now = {"gracePeriodSeconds": "0"}
+        assert (await calls.request("DELETE", f"{pods}/{first}", query=now)).status == 200
+        assert (await client.get("/healthz", headers=head)).is_success
+
+
+async def test_a_token_that_has_expired_is_read_anew(tmp_path: Path) -> None:
+    """`aws eks get-token` gives one for a quarter of an hour."""
+    engine, users = SmallEngine(), {hashed("first"): "ana"}
+    file = tmp_path / "kubeconfig"
+    plain = KUBECONFIG.format(url="http://127.0.0.1:1")
+    file.write_text(plain.replace("user: {}", "user: {token: first}"), encoding="ascii")
+    async with (
+        asyncio.timeout(20),
+        open_calls(kubeconfig=str(file)) as calls,
+        serve_http(server(engine, Tokens(users), {}), "127.0.0.1", 0) as url,
+        EngineAt(url, calls.own_token, calls.renewed_token) as remote,
+    ):
+        assert (await remote.board()).seq == 0
+        users.clear()
+        users[hashed("second")] = "ana"
+        with pytest.raises(PetopsError, match="token"):
+            await remote.board()
+        file.write_text(plain.replace("user: {}", "user: {token: second}"), encoding="ascii")
+        entry = await remote.submit(ReportAlarm(id="r", alarm=alarm()))
+        async for one in remote.entries(0):
+            assert one == entry
+            break

@@ -12,7 +12,10 @@ def tui(
     context: typer.Context,
     attach: Annotated[
         list[str] | None,
-        typer.Option(metavar="[NAME=]URL", help="A running engine; give it again for more."),
+        typer.Option(
+            metavar="[NAME=]URL",
+            help="A running engine, or kubernetes; give it again for more.",
+        ),
     ] = None,
     lab: Annotated[bool, typer.Option("--lab", help="On the lab, started if none runs.")] = False,
     incident: Annotated[str, typer.Option(help="Open this incident.")] = "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from petops.config import Loaded, Settings, state_folder
@@ -11,7 +12,7 @@ from petops.config.environment import settings_from, use_environment
 from petops.errors import PetopsError, UsageError
 from petops.lab.lab_state import running_lab
 from petops.ports import EngineHandle
-from petops.remote import connected, socket_is_alive
+from petops.remote import Renew, connected, socket_is_alive
 from petops.sources.kubernetes_calls import open_calls
 from petops.sources.kubernetes_forward import forwarded
 
@@ -53,8 +54,8 @@ async def found_engine(settings: Settings, attach: str | None) -> AsyncIterator[
     attach = attach or settings.daemon.attach
     if attach.partition(":")[0] == KUBERNETES:
         async with (
-            in_cluster(settings, attach.partition(":")[2]) as (url, token),
-            connected(url, token) as engine,
+            in_cluster(settings, attach.partition(":")[2]) as way,
+            connected(way.url, way.token, way.renew) as engine,
         ):
             yield engine
         return
@@ -70,18 +71,28 @@ async def found_engine(settings: Settings, attach: str | None) -> AsyncIterator[
         yield engine
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InCluster:
+    """The way to a daemon in the cluster: its URL here, our token, and how to get another."""
+
+    url: str
+    token: str = field(repr=False)
+    renew: Renew | None
+
+
 @asynccontextmanager
-async def in_cluster(settings: Settings, place: str) -> AsyncIterator[tuple[str, str]]:
-    """Reach the daemon's Service by a port-forward; the block gets its URL and our token there."""
+async def in_cluster(settings: Settings, place: str) -> AsyncIterator[InCluster]:
+    """Reach the daemon's Service by a port-forward, for as long as the block lasts."""
     namespace, _, service = place.rpartition("/")
     async with open_calls(
         kubeconfig=settings.cluster.kubeconfig, context=settings.cluster.context
     ) as calls:
-        token = settings.daemon.token or calls.own_token
+        own = settings.daemon.token
+        token = own or calls.own_token
         if not token:
             raise UsageError(
                 "the kubeconfig's user has no token of which the daemon could learn who it is",
-                hint="set PETOPS_TOKEN to a token that the daemon takes",
+                hint="set PETOPS_TOKEN to one that it takes: `kubectl create token ACCOUNT`, say",
             )
         async with forwarded(calls, namespace or _NAMESPACE, service or _SERVICE) as url:
-            yield url, token
+            yield InCluster(url=url, token=token, renew=None if own else calls.renewed_token)

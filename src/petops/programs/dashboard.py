@@ -24,7 +24,7 @@ from petops.config.environment import settings_from, use_environment
 from petops.errors import PetopsError, UsageError
 from petops.programs.attach import KUBERNETES, in_cluster, settings_here
 from petops.programs.engine_at import EngineAt
-from petops.remote import connected, socket_is_alive
+from petops.remote import Renew, connected, socket_is_alive
 
 if TYPE_CHECKING:
     from petops.tui.given import Given
@@ -35,6 +35,7 @@ HINT: Final = (
     "First steps:  type  :chaos  and Enter, then  i  injects a memory leak.\n"
     "An alarm comes within a minute; Enter opens it, a shows what may be done, ? helps."
 )
+_KUBERNETES: Final = re.compile(rf"([^=/]+=)?{KUBERNETES}(:.*)?")
 _NO_METRICS: Final = (
     "This needs a Prometheus of yours: set PROMETHEUS_URL or [prometheus] mcp_url and start again."
 )
@@ -62,6 +63,7 @@ class _Found:
     name: str
     where: Path | str
     token: str = ""
+    renew: Renew | None = None
     loaded: Loaded | None = None
 
 
@@ -97,7 +99,7 @@ async def shown_until_left(wish: Wish) -> None:
 
         feeds = []
         for one in found:
-            handle = await stack.enter_async_context(EngineAt(one.where, one.token))
+            handle = await stack.enter_async_context(EngineAt(one.where, one.token, one.renew))
             feeds.append(Feed(one.name, handle, _now))
         desk = Desk(
             feeds=feeds,
@@ -132,7 +134,7 @@ async def _engines(wish: Wish, stack: AsyncExitStack) -> Sequence[_Found]:
 
 
 async def _attached(wish: Wish, stack: AsyncExitStack) -> Sequence[_Found]:
-    """Return the engines at the addresses, each `URL`, `NAME=URL` or `kubernetes`.
+    """Return the engines at the addresses: `URL`, or `kubernetes[:NAMESPACE/SERVICE]`, or NAME=it.
 
     A single one has to answer; of several, one that is down comes back by itself.
     """
@@ -140,7 +142,7 @@ async def _attached(wish: Wish, stack: AsyncExitStack) -> Sequence[_Found]:
     found = tuple(
         [
             await _in_cluster(settings, one, stack)
-            if one.partition(":")[0] == KUBERNETES
+            if _KUBERNETES.fullmatch(one)
             else _named(one, settings.daemon.token, os.environ)
             for one in wish.attach or (settings.daemon.attach,)
         ]
@@ -150,15 +152,17 @@ async def _attached(wish: Wish, stack: AsyncExitStack) -> Sequence[_Found]:
         if names.count(name) > 1:
             raise UsageError(f"two engines are called {name}", hint="--attach NAME=URL names each")
     if len(found) == 1:
-        async with connected(found[0].where, found[0].token):
+        async with connected(found[0].where, found[0].token, found[0].renew):
             pass
     return found
 
 
 async def _in_cluster(settings: Settings, text: str, stack: AsyncExitStack) -> _Found:
-    place = text.partition(":")[2]
-    url, token = await stack.enter_async_context(in_cluster(settings, place))
-    return _Found(name=place or KUBERNETES, where=url, token=token)
+    name, equals, place = text.rpartition("=")
+    place = place.partition(":")[2]
+    way = await stack.enter_async_context(in_cluster(settings, place))
+    found = name if equals else place or KUBERNETES
+    return _Found(name=found, where=way.url, token=way.token, renew=way.renew)
 
 
 def _named(text: str, token: str, variables: Mapping[str, str]) -> _Found:

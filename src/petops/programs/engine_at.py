@@ -11,15 +11,16 @@ from typing import Any, Self
 from petops.domain.events import Entry
 from petops.domain.incident import Board
 from petops.domain.requests import AnyRequest
-from petops.remote import RemoteEngine, connected
+from petops.remote import RemoteEngine, Renew, connected
 
 
 class EngineAt:
     """`EngineHandle` that may be made before its engine is there. Each call raises PetopsError."""
 
-    def __init__(self, where: Path | str, token: str = "") -> None:
+    def __init__(self, where: Path | str, token: str = "", renew: Renew | None = None) -> None:
         self._where = where
         self._token = token
+        self._renew = renew
         self._stack = AsyncExitStack()
         self._engine: RemoteEngine | None = None
 
@@ -64,6 +65,6 @@ class EngineAt:
 
     async def _connected(self) -> RemoteEngine:
         if self._engine is None:
-            made = connected(self._where, self._token)
+            made = connected(self._where, self._token, self._renew)
             self._engine = await self._stack.enter_async_context(made)
         return self._engine

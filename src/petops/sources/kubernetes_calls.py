@@ -80,6 +80,13 @@ class AioCalls:
         """The bearer token with which we are known here; empty where it is a certificate."""
         return self._token().removeprefix("Bearer ").strip()
 
+    async def renewed_token(self) -> str:
+        """Return our token, read anew: one of `aws eks get-token` lasts a quarter of an hour."""
+        if self._reload is not None:
+            async with self._reloading:
+                await self._reload()
+        return self.own_token
+
     def _token(self) -> str:
         return str(self._client.configuration.api_key.get("BearerToken", ""))
 

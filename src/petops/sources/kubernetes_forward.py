@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from petops.errors import ForbiddenError, NotThereError, SourceError
+from petops.errors import ForbiddenError, NotThereError, PetopsError, SourceError
 from petops.sources.kubernetes_calls import AioCalls
 from petops.sources.kubernetes_shapes import condition, selector_text
 
@@ -43,12 +43,11 @@ async def forwarded(calls: AioCalls, namespace: str, service: str) -> AsyncItera
     """
     import aiohttp  # noqa: PLC0415 - comes with the client, and costs as much
 
-    way = await _way(calls, namespace, service)
-    path = f"/api/v1/namespaces/{namespace}/pods/{way.pod}/portforward"
-    url, headers, ssl = await calls.websocket(path, {"ports": str(way.port)})
     async with aiohttp.ClientSession() as session:
 
-        async def opened() -> aiohttp.ClientWebSocketResponse:
+        async def opened(way: _Way) -> aiohttp.ClientWebSocketResponse:
+            path = f"/api/v1/namespaces/{namespace}/pods/{way.pod}/portforward"
+            url, headers, ssl = await calls.websocket(path, {"ports": str(way.port)})
             return await session.ws_connect(
                 url,
                 headers=headers,
@@ -59,12 +58,22 @@ async def forwarded(calls: AioCalls, namespace: str, service: str) -> AsyncItera
                 timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
             )
 
-        await _tried(opened, way)
+        way = await _way(calls, namespace, service)
+        await _tried(lambda: opened(way), way)
+
+        async def connected() -> aiohttp.ClientWebSocketResponse:
+            """Open a connection; to another pod where that one is gone, with credentials anew."""
+            nonlocal way
+            try:
+                return await opened(way)
+            except (aiohttp.ClientError, OSError):
+                way = await _way(calls, namespace, service)
+                return await opened(way)
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with suppress(aiohttp.ClientError, OSError, TimeoutError, SourceError):
+            with suppress(aiohttp.ClientError, OSError, TimeoutError, PetopsError):
                 async with asyncio.timeout(_CONNECT_SECONDS):
-                    socket = await opened()
+                    socket = await connected()
                 async with socket:
                     await _carried(socket, reader, writer)
             writer.close()
