@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +28,6 @@ from petops.engine.grouping import Grouping
 from petops.engine.surroundings import Surroundings
 from petops.errors import SourceError, UsageError
 from petops.knowledge.opening import opened
-from petops.metrics_access import metrics_server, other_server
 from petops.playbooks import MODES
 from petops.ports import Clock, Journal, Metrics
 from petops.remedies import REMEDIES
@@ -37,6 +37,7 @@ from petops.sources.kubernetes import KubernetesCluster
 from petops.sources.kubernetes_calls import AioCalls, open_calls
 from petops.sources.kubernetes_site import KubernetesSite
 from petops.sources.kubernetes_topology import KubernetesTopology
+from petops.sources.late_caller import Caller, LateCaller
 from petops.sources.metrics_missing import MetricsMissing
 from petops.sources.prometheus_mcp import PrometheusMcp
 
@@ -91,6 +92,8 @@ class Running:
     metrics: Metrics
     myself: Myself
     mapping: AlarmMapping
+    warm: Callable[[], None]
+    """Loads what the first investigation will need: for when the engine is served already."""
 
 
 @asynccontextmanager
@@ -148,6 +151,12 @@ async def running_engine(
         stack.callback(learning.cancel)
         engine = await stack.enter_async_context(Engine(journal, given).running())
         mapping = AlarmMapping(here=cluster.name, rules=mapping_rules(settings))
+
+        def warm() -> None:
+            aws.warm()
+            if isinstance(metrics, PrometheusMcp) and isinstance(metrics.server, LateCaller):
+                metrics.server.warm()
+
         yield Running(
             engine=engine,
             cluster=cluster,
@@ -155,6 +164,7 @@ async def running_engine(
             metrics=metrics,
             myself=myself,
             mapping=mapping,
+            warm=warm,
         )
 
 
@@ -226,8 +236,15 @@ def _mode(text: str) -> Mode:
 
 async def metrics_of(settings: Settings, stack: AsyncExitStack) -> Metrics:
     """Ask Prometheus through an MCP server: another's where one is set, else our own."""
-    if not settings.prometheus.url and other_server(settings) is None:
+    prometheus = settings.prometheus
+    if not (prometheus.url or prometheus.mcp_url or prometheus.mcp_command):
         return MetricsMissing(
             "no Prometheus is set", hint="set PROMETHEUS_URL, or prometheus.url in petops.toml"
         )
-    return PrometheusMcp(await stack.enter_async_context(metrics_server(settings)))
+
+    async def opening() -> AbstractAsyncContextManager[Caller]:
+        access = await asyncio.to_thread(importlib.import_module, "petops.metrics_access")
+        server: AbstractAsyncContextManager[Caller] = access.metrics_server(settings)
+        return server
+
+    return PrometheusMcp(await stack.enter_async_context(LateCaller(opening, _log.warning)))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from mcp.client.stdio import StdioServerParameters
 
-from petops.config import Settings, read_secrets
+from petops.config import Settings
 from petops.errors import UsageError
 from petops.mcp_server.answers import Limits
 from petops.mcp_server.client import PrometheusAccess, PrometheusHttp, header_lines
@@ -20,15 +20,6 @@ from petops.mcp_server.server import build_server
 from petops.mcp_server.sigv4 import SigV4, region_of
 from petops.mcp_server.through import PrometheusThroughMcp
 from petops.sources.mcp_caller import McpCaller, McpUrl, Target
-from petops.sources.secrets_manager import is_reference, secret
-
-
-async def with_secrets(settings: Settings, say: Callable[[str], None]) -> Settings:
-    """Return the settings with each secret that they only name, read from where it is kept.
-
-    What cannot be had is said and left empty: Slack's token must not keep the engine from work.
-    """
-    return await read_secrets(settings, secret, is_reference, say)
 
 
 def limits(settings: Settings) -> Limits:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from petops.config import DaemonSettings, PrometheusSettings, Settings
 from petops.errors import ForbiddenError, NotThereError, PetopsError, SourceError, UsageError
-from petops.metrics_access import with_secrets
+from petops.secrets_access import with_secrets
 from petops.sources.secrets_manager import secret
 
 TOKEN = "xoxb-12-very-secret"  # noqa: S105

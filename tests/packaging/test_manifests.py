@@ -20,6 +20,7 @@ from petops.lab.prometheus import running_prometheus
 from petops.mcp_server.client import PrometheusAccess, PrometheusHttp
 from petops.programs.daemon import Beside
 from petops.programs.manifests import COMPONENTS, OVERLAYS, Wanted, built, objects, text
+from petops.programs.manifests_patches import patched
 from petops.sources.sqs_alarms import SqsAlarms
 from tests.lab.kubectl import PROGRAM, Kubectl, served
 
@@ -215,6 +216,40 @@ def test_what_cannot_be_rendered_is_said(tmp_path: Path) -> None:
         list(built(tmp_path))
     with pytest.raises(UsageError, match="no 'x' among the overlays"):
         objects(Wanted(overlay="x"))
+
+
+def test_two_replicas_share_a_database_and_keep_nothing_of_their_own() -> None:
+    found = by_name(objects(Wanted(overlay="repair", components=("replicas",))))
+    agent = found["Deployment", "devops-agent", "devops-agent"]
+    assert agent["spec"]["replicas"] == 2
+    env = {one["name"]: one for one in pods(agent)["containers"][0]["env"]}
+    assert env["PETOPS_JOURNAL_URL"]["valueFrom"]["secretKeyRef"] == {
+        "name": "devops-agent",
+        "key": "journal-url",
+    }
+    assert env["PETOPS_ADVERTISE"]["value"] == "http://$(POD_IP):8080"
+    assert list(env).index("POD_IP") < list(env).index("PETOPS_ADVERTISE"), "it stands before use"
+    assert not any("persistentVolumeClaim" in one for one in pods(agent)["volumes"])
+    assert "PersistentVolumeClaim" not in {kind for kind, *_ in found}
+    egress = found["NetworkPolicy", "devops-agent", "devops-agent"]["spec"]["egress"]
+    assert {"ports": [{"protocol": "TCP", "port": 5432}]} in egress
+    (alone,) = [one for one in objects(Wanted()) if model_of(one) == "V1PersistentVolumeClaim"]
+    assert alone["spec"]["accessModes"] == ["ReadWriteOnce"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "edit", "why"),
+    [
+        ("Deployment", {"op": "replace", "path": "/spec/nothing", "value": 2}, "is not there"),
+        ("Deployment", {"op": "test", "path": "/spec/replicas", "value": 9}, "does not fit"),
+        ("Deployment", {"op": "move", "path": "/spec/replicas"}, "does not fit"),
+        ("Job", {"op": "add", "path": "/spec/x", "value": 2}, "is for Job devops-agent"),
+    ],
+)
+def test_a_patch_that_does_not_fit_is_said(kind: str, edit: Any, why: str) -> None:
+    patch = {"target": {"kind": kind, "name": "devops-agent"}, "patch": yaml.safe_dump([edit])}
+    with pytest.raises(PetopsError, match=why):
+        patched(objects(Wanted()), [patch])
 
 
 # --- no more than it says

@@ -41,7 +41,10 @@ def manifests(
     ] = False,
     component: Annotated[
         list[str] | None,
-        typer.Option(help="monitoring (Prometheus operator), dashboards (Grafana); repeatable."),
+        typer.Option(
+            help="monitoring (Prometheus operator), dashboards (Grafana), replicas (two engines "
+            "on PostgreSQL); repeatable."
+        ),
     ] = None,
 ) -> None:
     """Print what petops needs in a cluster, for `kubectl apply -f -`."""

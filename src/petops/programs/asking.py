@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from petops.errors import PetopsError, UsageError
-from petops.metrics_access import question_server, with_secrets
+from petops.metrics_access import question_server
 from petops.programs.attach import settings_here
 from petops.programs.printing import note
+from petops.secrets_access import with_secrets
 from petops.sources.mcp_caller import McpCaller
 
 ANSWER_SECONDS: Final = 15.0

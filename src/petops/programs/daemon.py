@@ -27,13 +27,13 @@ from petops.domain.subject import ClusterName
 from petops.engine.engine import Engine
 from petops.journal.postgres import PostgresJournal
 from petops.journal.sqlite import SqliteJournal
-from petops.metrics_access import with_secrets
 from petops.ports import Journal
 from petops.programs import surfaces
 from petops.programs.forecasting import forecasting
 from petops.programs.mirroring import slack_beside
 from petops.programs.notifying import notifying
 from petops.programs.pruning import pruned
+from petops.secrets_access import with_secrets
 from petops.sources.prometheus_forecast import PrometheusForecast
 from petops.sources.prometheus_mcp import PrometheusMcp
 from petops.sources.sqs_alarms import SqsAlarms
@@ -111,6 +111,7 @@ async def serving(settings: Settings, say: Say, *, http: bool = True) -> AsyncIt
             http=http,
         )
         receives = await working(settings, running, stack, say, beside)
+        running.warm()
         yield Served(
             running=running,
             socket=served.socket,

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from petops.config import Settings
 from petops.errors import PetopsError
-from petops.metrics_access import with_secrets
 from petops.programs import (
     doctor_alarms,
     doctor_aws,
@@ -29,6 +28,7 @@ from petops.programs.attach import settings_here
 from petops.programs.doctor_check import Check, Section, Trouble, Verdict, broken, ok, warning
 from petops.programs.printing import Printer, print_json
 from petops.remote import socket_is_alive
+from petops.secrets_access import with_secrets
 
 ENGINE: Final = "engine"
 _SECONDS: Final = 20.0

@@ -77,6 +77,7 @@ async def _engine(settings: Settings, attach: str | None) -> AsyncIterator[Engin
         running = await stack.enter_async_context(
             running_engine(settings, journal, channel="terminal")
         )
+        running.warm()
         yield Embedded(running.engine, running.myself())
 
 

@@ -1,13 +1,13 @@
 """What `kubectl apply -k` installs, printed without kustomize, for one registry and namespace.
 
 Of kustomize's language only what our own kustomizations use is known: lists of resources and of
-components. Anything else in one is an error, and never left out in silence.
+components, and patches. Anything else in one is an error, and never left out in silence.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,15 +16,16 @@ import yaml
 
 import petops
 from petops.errors import PetopsError, UsageError
+from petops.programs.manifests_patches import patched
 
 Json = Any
 
 NAMESPACE: Final = "devops-agent"
 ACCOUNT: Final = "111122223333"
 OVERLAYS: Final = ("read-only", "repair")
-COMPONENTS: Final = ("monitoring", "dashboards")
+COMPONENTS: Final = ("monitoring", "dashboards", "replicas")
 _ROLE: Final = "eks.amazonaws.com/role-arn"
-_KNOWN: Final = {"apiVersion", "kind", "resources", "components"}
+_KNOWN: Final = {"apiVersion", "kind", "resources", "components", "patches"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +53,16 @@ def objects(wanted: Wanted) -> list[Json]:
     """Return every object, in the order in which they may be applied."""
     places = [_chosen("overlays", wanted.overlay, OVERLAYS)]
     places += [_chosen("components", one, COMPONENTS) for one in wanted.components]
-    found = [one for place in places for one in built(place)]
+    found: list[Json] = []
+    for place in places:
+        found = built(place, found)
     for one in found:
         _adapt(one, wanted)
     return found
 
 
-def built(place: Path) -> Iterator[Json]:
-    """Yield the objects of one kustomization."""
+def built(place: Path, given: Sequence[Json] = ()) -> list[Json]:
+    """Return the objects of one kustomization; a component works on those that are `given`."""
     try:
         plan = yaml.safe_load((place / "kustomization.yaml").read_text(encoding="utf-8"))
     except OSError as exc:
@@ -67,12 +70,16 @@ def built(place: Path) -> Iterator[Json]:
     unknown = set(plan) - _KNOWN
     if unknown:
         raise PetopsError(f"{place} uses {', '.join(sorted(unknown))}, which petops cannot render")
-    for name in (*plan.get("resources", ()), *plan.get("components", ())):
+    found = list(given)
+    for name in plan.get("resources", ()):
         below = (place / name).resolve()
         if below.is_dir():
-            yield from built(below)
+            found += built(below)
         else:
-            yield from filter(None, yaml.safe_load_all(below.read_text(encoding="utf-8")))
+            found += filter(None, yaml.safe_load_all(below.read_text(encoding="utf-8")))
+    for name in plan.get("components", ()):
+        found = built((place / name).resolve(), found)
+    return patched(found, plan.get("patches", ()))
 
 
 def text(found: Sequence[Json]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -118,10 +119,11 @@ async def slack_beside(
         say("Slack has a token and no channel: nothing is shown there (PETOPS_SLACK_CHANNEL)")
         yield []
         return
-    from petops.slack.beside import SlackBeside  # noqa: PLC0415 - slack-sdk takes 0.4 s
+    # In a thread: slack-sdk takes 0.4 s, in which the engine must answer.
+    slack = await asyncio.to_thread(importlib.import_module, "petops.slack.beside")
 
     cluster = str(running.cluster.name)
-    side = SlackBeside(running.engine, given(settings, cluster), SystemClock(), say)
+    side = slack.SlackBeside(running.engine, given(settings, cluster), SystemClock(), say)
     doors = side.doors()
     task = asyncio.create_task(side.run())
     try:

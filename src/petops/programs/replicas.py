@@ -13,7 +13,6 @@ from petops.config import Settings
 from petops.daemon.standby import Standby, Switch
 from petops.errors import JournalError, PetopsError, SupersededError
 from petops.journal.postgres import PostgresJournal
-from petops.metrics_access import with_secrets
 from petops.ports import Journal, KubernetesCalls
 from petops.programs import surfaces
 from petops.programs.daemon import (
@@ -25,6 +24,7 @@ from petops.programs.daemon import (
     opened_journal,
     working,
 )
+from petops.secrets_access import with_secrets
 from petops.sources.kubernetes import KubernetesCluster
 from petops.sources.kubernetes_calls import open_calls
 from petops.sources.kubernetes_lease import Held, KubernetesLease
@@ -98,6 +98,7 @@ async def _lead(
                 log_entries(running, stack)
             receives = await working(settings, running, stack, say, beside)
             switch.to(running.engine)
+            running.warm()
             beside.leads = True
             say(f"leading with token {journal.token}; alarms {receives or 'by HTTP only'}")
             await held.lost.wait()

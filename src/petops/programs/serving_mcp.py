@@ -7,9 +7,10 @@ from pathlib import Path
 
 from petops.errors import UsageError
 from petops.mcp_server.serving import serve_http, serve_stdio
-from petops.metrics_access import limits, prometheus_client, with_secrets
+from petops.metrics_access import limits, prometheus_client
 from petops.programs.attach import settings_here
 from petops.programs.printing import note
+from petops.secrets_access import with_secrets
 from petops.sources.secrets_manager import secret
 
 

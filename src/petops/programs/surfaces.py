@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -103,15 +105,12 @@ def _who(settings: Settings, token: str, calls: KubernetesCalls) -> Who:
     return AnyOf(tokens, Reviewed(reviews, rules))
 
 
-def _examination(settings: Settings) -> Callable[[], Awaitable[list[Mapping[str, Any]]]] | None:
-    """Return the doctor, where this petops has one."""
-    try:
-        from petops.programs.doctor import examine  # noqa: PLC0415 (it looks at everything)
-    except ImportError:
-        return None
+def _examination(settings: Settings) -> Callable[[], Awaitable[list[Mapping[str, Any]]]]:
+    """Return the doctor, loaded when it is first asked: it looks at everything."""
 
     async def examined() -> list[Mapping[str, Any]]:
-        return [asdict(check) for check in await examine(settings)]
+        doctor = await asyncio.to_thread(importlib.import_module, "petops.programs.doctor")
+        return [asdict(check) for check in await doctor.examine(settings)]
 
     return examined
 

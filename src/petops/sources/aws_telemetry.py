@@ -6,7 +6,7 @@ even imported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,12 @@ class AwsTelemetry:
     traces: Traces = NO_TRACES
     logs: Logs = NO_LOGS
     cloud: Cloud = NO_CLOUD
+    clients: Sequence[Callable[[], None]] = ()
+
+    def warm(self) -> None:
+        """Make the clients in threads meanwhile."""
+        for one in self.clients:
+            one()
 
 
 async def opened(
@@ -56,9 +62,8 @@ async def opened(
     traces = await stack.enter_async_context(XRayTraces(region=region))
     logs = await stack.enter_async_context(LogsInsights(cluster.name, region=region))
     cloud = await stack.enter_async_context(CloudWatchUse(metrics, cluster.name))
-    for one in (traces, logs, metrics):
-        one.warm()
-    return AwsTelemetry(traces=traces, logs=logs, cloud=cloud)
+    clients = (traces.warm, logs.warm, metrics.warm)
+    return AwsTelemetry(traces=traces, logs=logs, cloud=cloud, clients=clients)
 
 
 def why_not(cluster: ClusterName, mode: str, environment: Mapping[str, str]) -> str:

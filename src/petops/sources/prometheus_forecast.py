@@ -14,7 +14,8 @@ from typing import Any, Final
 from petops.domain.alarm import Alarm, AlarmSource, AlarmState
 from petops.domain.subject import ClusterName, Kind, Subject
 from petops.errors import SourceError, UsageError
-from petops.sources.prometheus_mcp import EXECUTE_QUERY, Caller
+from petops.sources.late_caller import Caller
+from petops.sources.prometheus_mcp import EXECUTE_QUERY
 
 _SECONDS: Final = 20.0
 _MOST: Final = 50

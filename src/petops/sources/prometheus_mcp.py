@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from petops.domain.evidence import Asked, PodScope, Readings, Sample, Series, Signal, Window
 from petops.errors import SourceError
+from petops.sources.late_caller import Caller
 
 SOURCE: Final = "prometheus"
 EXECUTE_QUERY: Final = "execute_query"
@@ -71,15 +72,6 @@ SELECTORS: Final[Mapping[Signal, Selector]] = {
         distinct_by=_ONE_CONTAINER,
     ),
 }
-
-
-class Caller(Protocol):
-    """Calls a tool by name."""
-
-    async def call(
-        self, tool: str, arguments: Mapping[str, Any], timeout_seconds: float
-    ) -> Mapping[str, Any]:
-        """Return the structured answer; raise SourceError."""
 
 
 class PrometheusMcp:
