@@ -38,6 +38,8 @@ class RemoteEngine:
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
         self._is_following = False
+        self.connections = 0
+        """How often `entries` got its connection: two looks may miss that it was lost between."""
 
     @property
     def is_following(self) -> bool:
@@ -103,6 +105,7 @@ class RemoteEngine:
                     await answer.aread()
                     raise _refused(answer)
                 self._is_following = True
+                self.connections += 1
                 async with aclosing(_events(answer.aiter_bytes())) as events:
                     async for data in events:
                         entry = wire.entry_from_json(data)

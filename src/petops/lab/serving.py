@@ -59,8 +59,15 @@ class LoopbackServer(uvicorn.Server):
             transport = getattr(connection, "transport", None)
             if transport is not None:
                 transport.close()
+            if getattr(connection, "conn", None) is not None and is_over(connection):
+                self.server_state.connections.discard(connection)
         await super().shutdown(sockets=sockets)
 
     async def run_until_cancelled(self) -> None:
         """Serve."""
         await self.serve(sockets=[self._listening])
+
+
+def is_over(connection: Any) -> bool:
+    """Say whether a WebSocket has been closed: uvicorn would close it once more, and trip."""
+    return getattr(getattr(connection.conn, "state", None), "name", "") == "CLOSED"

@@ -232,11 +232,12 @@ class Traffic:
 
 def _answering_container(pod: Json, ports: Sequence[object]) -> str:
     containers = pod["spec"]["containers"]
+    names = [one for one in ports if isinstance(one, str | int)]
     declared = (
         one
         for one in containers
         for port in one.get("ports") or ()
-        if {port.get("name"), port.get("containerPort")} & set(ports)
+        if any(wanted in {port.get("name"), port.get("containerPort")} for wanted in names)
     )
     return str(next(declared, containers[0])["name"])
 

@@ -40,6 +40,11 @@ class EngineAt:
         """Whether `entries` has its connection."""
         return self._engine is not None and self._engine.is_following
 
+    @property
+    def connections(self) -> int:
+        """How often `entries` got its connection."""
+        return self._engine.connections if self._engine is not None else 0
+
     async def board(self) -> Board:
         """Return every incident as it is now."""
         return await (await self._connected()).board()

@@ -187,11 +187,16 @@ class Feed:
         Raise PetopsError where it is another one, so that it is followed from its beginning.
         """
         was_lost = False
+        known = (
+            self._connections()
+        )  # the first one, too, may meet another engine than the board did
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             is_following = bool(getattr(self.handle, "is_following", True))
-            if is_following and was_lost:
-                if (await self.handle.board()).seq < self.board.seq:
+            is_another = self._connections() > known
+            known = max(known, self._connections())
+            if is_following and (was_lost or is_another):
+                if not _goes_on(await self.handle.board(), self.board):
                     raise PetopsError("the engine has another journal by now")
                 self._linked(Link.FOLLOWING)
                 self._changed(self)
@@ -199,6 +204,10 @@ class Feed:
                 self._linked(Link.LOST, "the connection is lost")
                 self._changed(self)
             was_lost = not is_following
+
+    def _connections(self) -> int:
+        """Return how often the handle connected, where it counts that."""
+        return int(getattr(self.handle, "connections", 0))
 
     def _fold(self, entries: tuple[Entry, ...]) -> None:
         """Fold what is new; an incident that was fetched whole may be ahead of the stream."""
@@ -245,3 +254,11 @@ def last_seen(feed: Feed) -> datetime:
     """Return the time of the latest entry that the feed holds."""
     times = [one.history[-1].event.at for one in feed.board.incidents.values() if one.history]
     return max(times, default=feed.since)
+
+
+def _goes_on(board: Board, known: Board) -> bool:
+    """Say whether a board is of the same journal as one that is known, and no earlier."""
+    return board.seq >= known.seq and all(
+        (found := board.incidents.get(one.id)) is not None and found.opened_at == one.opened_at
+        for one in known.incidents.values()
+    )
