@@ -98,6 +98,7 @@ def test_an_alarm_by_its_name_is_investigated_at_once(terminal: Terminal) -> Non
     assert found["no_cause"]
 
 
+@pytest.mark.soak  # minutes long: tests/engine/test_crashes.py has the same in virtual time
 def test_the_engine_is_killed_at_entry_after_entry_and_acts_once(bare_terminal: Terminal) -> None:
     terminal = bare_terminal
     daemon = Daemon(terminal)

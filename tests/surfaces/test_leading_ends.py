@@ -64,7 +64,7 @@ class TwoReplicas:
                 assert not self.leading, "two lead"
                 self.leading[name] = engine
                 try:
-                    yield SimpleNamespace(engine=engine)
+                    yield SimpleNamespace(engine=engine, warm=lambda: None)
                 finally:
                     del self.leading[name]
 
