@@ -8,11 +8,11 @@ set -eu
     "${PYTHON:-python3}" -m venv .tools/uv
     .tools/uv/bin/pip install -qq --disable-pip-version-check uv
 }
-.tools/uv/bin/uv pip compile pyproject.toml --extra lab --extra postgres --extra web --group dev --group build \
+.tools/uv/bin/uv pip compile pyproject.toml --extra lab --extra otel --extra postgres --extra web --group dev --group build \
     --universal --python-version 3.11 --no-build --generate-hashes --upgrade --quiet \
     --no-annotate --no-emit-index-url --no-emit-find-links \
     --custom-compile-command "make lock" --output-file requirements/dev.lock
-.tools/uv/bin/uv pip compile pyproject.toml --extra postgres --constraint requirements/dev.lock \
+.tools/uv/bin/uv pip compile pyproject.toml --extra otel --extra postgres --constraint requirements/dev.lock \
     --universal --python-version 3.11 --no-build --generate-hashes --quiet \
     --no-annotate --no-emit-index-url --no-emit-find-links \
     --custom-compile-command "make lock" --output-file requirements/run.lock

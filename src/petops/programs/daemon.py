@@ -7,6 +7,7 @@ people. Whatever else only one replica may do is begun there, and ends with its 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -40,6 +41,8 @@ from petops.sources.sqs_alarms import SqsAlarms
 
 INTAKE = Identity(user="intake", channel="queue")
 _DRAIN_SECONDS: Final = 10.0
+# OpenTelemetry's own names: whoever sets one wants traces there.
+_COLLECTOR: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 Say = Callable[[str], None]
 
@@ -152,6 +155,7 @@ async def working(
     stack.callback(beside.doors.close)
     await stack.enter_async_context(notifying(settings, running.engine, SystemClock(), say))
     _forecasting(settings, running, stack, say)
+    await _traced(settings, running, stack, say)
     return await _receiving(settings, running, stack, say, beside)
 
 
@@ -164,6 +168,24 @@ def _forecasting(settings: Settings, running: Running, stack: AsyncExitStack, sa
     ahead = PrometheusForecast(running.metrics.server, running.cluster.name, hours)
     looking = forecasting(running.engine, ahead.look, SystemClock(), minutes, say)
     stack.push_async_callback(_ended, asyncio.create_task(looking))
+
+
+async def _traced(settings: Settings, running: Running, stack: AsyncExitStack, say: Say) -> None:
+    """Send each incident as a trace in a task of its own, where a collector is set."""
+    if not any(os.environ.get(one) for one in _COLLECTOR):
+        return
+    try:
+        from petops.daemon import otel  # noqa: PLC0415 (an extra, in a cluster mostly)
+    except ModuleNotFoundError:
+        say(
+            "no traces are sent: OpenTelemetry is not installed; pip install 'petops[otel]' adds it"
+        )
+        return
+    traces = otel.IncidentTraces(about_engine(settings, running.cluster.name))
+    stack.push_async_callback(traces.close)
+    board = await running.engine.board()
+    following = otel.incidents_traced(board, running.engine.entries(board.seq), traces)
+    stack.push_async_callback(_ended, asyncio.create_task(following))
 
 
 async def _receiving(
