@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import re
@@ -175,6 +176,7 @@ async def whole(size: int) -> dict[str, Any]:
     clock, began = WallClock(), time.perf_counter()
     world = World(clock, behaviours=BEHAVIOURS, size=size)
     async with Lab.started(clock=clock, world=world) as lab:
+        gc.freeze()  # as the lab's own process does
         ready = time.perf_counter() - began
         programs = [one.pid for one in lab.programs]
         await asyncio.sleep(IDLE_SECONDS)
@@ -188,14 +190,25 @@ async def whole(size: int) -> dict[str, Any]:
             "idle_core_ratio_of_its_programs": round((cpu_seconds(programs) - others) / seconds, 3),
             "resident_mib": resident_mib([*programs, os.getpid()]),
             "scrape_seconds": await scraped(lab),
+            "watch": await watched(lab),
             "alarm_on_sqs_seconds": await alarms(lab),
         }
 
 
 async def scraped(lab: Lab) -> dict[str, float]:
     """Return how long Prometheus itself says that its scrapes took, the slowest of each job."""
-    found = await lab.prometheus.query("max by (job) (max_over_time(scrape_duration_seconds[5m]))")
+    seconds = int(2 * IDLE_SECONDS)  # since it was ready
+    query = f"max by (job) (max_over_time(scrape_duration_seconds[{seconds}s]))"
+    found = await lab.prometheus.query(query)
     return {one["metric"]["job"]: round(float(one["value"][1]), 4) for one in found}
+
+
+async def watched(lab: Lab) -> dict[str, float]:
+    """Time watch events while the lab does all else that it does."""
+    async with httpx2.AsyncClient(
+        base_url=lab.kubernetes.url, timeout=60, trust_env=False
+    ) as client:
+        return await watches(client)
 
 
 async def alarms(lab: Lab) -> dict[str, float]:

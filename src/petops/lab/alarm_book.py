@@ -6,9 +6,10 @@ Each change of state is handed to `tell` as the event that EventBridge delivers.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -77,7 +78,15 @@ class AlarmBook:
 
     def look(self, now: datetime) -> None:
         """Evaluate all alarms: the lab's own, those on metrics, then those on other alarms."""
-        moved = self._watch.look(now)
+        for _ in self._looking(now):
+            pass
+
+    def _looking(self, now: datetime) -> Iterator[None]:
+        """Do so in parts, so that others may have their turn: in a large cluster it is long."""
+        moved = False
+        for change in self._watch.looking(now):
+            moved = moved or change is not None
+            yield
         alarms = self._watch.alarms
         if moved or self._held or alarms != self._alarms:
             self._alarms = alarms
@@ -93,7 +102,8 @@ class AlarmBook:
         """Look again and again, for ever."""
         while True:
             await clock.sleep(every_seconds)
-            self.look(clock.now())
+            for _ in self._looking(clock.now()):
+                await asyncio.sleep(0)
 
     def put(self, definition: Definition, now: datetime) -> None:
         """Make or change an alarm; one that is changed keeps its state until it is judged."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from petops.domain.subject import ClusterName
 from petops.lab.alarm_events import Event, event
 from petops.lab.alarms import Alarm, AlarmTable, Judged, State
-from petops.lab.container_insights import ContainerInsights
+from petops.lab.container_insights import ContainerInsights, Datapoint
 from petops.lab.telemetry import Telemetry
-from petops.ports import Clock
 
 LOOK_SECONDS: Final = 1.0
 _BEFORE: Final = timedelta(seconds=15)
@@ -48,16 +47,20 @@ class AlarmWatch:
 
     def look(self, now: datetime) -> list[Event]:
         """Evaluate all alarms; return the events of those that changed."""
+        return [each for each in self.looking(now) if each is not None]
+
+    def looking(self, now: datetime) -> Iterator[Event | None]:
+        """Do the same in parts, so that others get their turn: after each part comes a None."""
         world = self._world
         self._alarms.watch(self._insights.series(world.store.objects), now)
-        datapoints = self._insights.observe(
-            now, world.usage(), world.nodes_usage(), world.store.objects
-        )
-        return [event(each, self._cluster) for each in self._alarms.evaluate(datapoints, now)]
-
-    async def run(self, clock: Clock, tell: Callable[[Event], None]) -> None:
-        """Look every second, for ever, and hand each event to `tell`."""
-        while True:
-            await clock.sleep(LOOK_SECONDS)
-            for each in self.look(clock.now()):
-                tell(each)
+        yield None
+        usages = world.usage()
+        yield None
+        nodes = world.nodes_usage()
+        yield None
+        observed = list[Datapoint]()
+        for part in self._insights.observed(now, usages, nodes, world.store.objects):
+            observed += part
+            yield None
+        for change in self._alarms.evaluate(observed, now):
+            yield event(change, self._cluster)

@@ -54,11 +54,19 @@ class ContainerInsights:
         objects: Objects,
     ) -> list[Datapoint]:
         """Return what is new since the last look."""
-        return [
-            *self._pods([usage for usage in usages if usage.alive], objects),
-            *self._counted_restarts(now, objects),
-            *self._nodes(nodes, objects),
-        ]
+        return [each for part in self.observed(now, usages, nodes, objects) for each in part]
+
+    def observed(
+        self,
+        now: datetime,
+        usages: Iterable[ContainerUsage],
+        nodes: Iterable[NodeUsage],
+        objects: Objects,
+    ) -> Iterator[list[Datapoint]]:
+        """Yield the same part by part, so that others may have their turn in between."""
+        yield list(self._pods([usage for usage in usages if usage.alive], objects))
+        yield list(self._counted_restarts(now, objects))
+        yield list(self._nodes(nodes, objects))
 
     def series(self, objects: Objects) -> Iterator[Series]:
         """Yield every series that these objects can have."""

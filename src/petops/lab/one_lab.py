@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -78,6 +79,9 @@ class _Lab:
             Lab.started(home, clock=self.clock, world=self.world, on_trouble=changed) as lab,
             self.beside(lab) as others,
         ):
+            # The world stays as it is for the most part: to search all of it for what is in use no
+            # more would stop a large one for a second now and then.
+            gc.freeze()
             self.ready.append((lab, others))
             state = _as_seen(claimed, lab, others)
             write(folder, state)
