@@ -49,6 +49,26 @@ async def test_pods_of_a_deployment_and_what_was_asked_for_them() -> None:
     assert {one.source for one in told.asked} == {"kubernetes"}
 
 
+async def test_pods_of_a_claim_are_those_that_mount_it() -> None:
+    api = FakeApi("oomkill")
+    pods = [copy.deepcopy(one) for one in recorded("oomkill", "pods")[:2]]
+    names = [one["metadata"]["name"] for one in pods]
+    pods[0]["spec"]["volumes"] = [
+        {"name": "data", "persistentVolumeClaim": {"claimName": "orders"}}
+    ]
+    pods[1]["spec"]["volumes"] = [
+        {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {}}},
+        {"name": "orders", "emptyDir": {}},
+    ]
+    api.add("pods", pods)
+    claim = subject("orders", "oomkill", Kind.VOLUME_CLAIM)
+    told = await cluster(api).pods(claim)
+    assert [pod.name for pod in told.value] == [names[0]]
+    assert told.value[0].owner == subject("orders-api", "oomkill")
+    ephemeral = subject(f"{names[1]}-scratch", "oomkill", Kind.VOLUME_CLAIM)
+    assert [pod.name for pod in (await cluster(api).pods(ephemeral)).value] == [names[1]]
+
+
 async def test_pods_that_only_look_like_the_deployments_are_not_its_own() -> None:
     api = FakeApi("oomkill")
     stray = copy.deepcopy(recorded("oomkill", "pods")[0])

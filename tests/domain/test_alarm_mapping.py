@@ -86,6 +86,16 @@ KSM = {
         ({"namespace": "default", "pod": "a", "service": "b"}, named(Kind.POD, "a")),
         ({"namespace": "default", "service": "b"}, named(Kind.SERVICE, "b")),
         ({"node": "n"}, named(Kind.NODE, "n", "")),
+        (  # KubePersistentVolumeFillingUp, of kubernetes-mixin
+            {
+                "namespace": "default",
+                "persistentvolumeclaim": "data-orders-0",
+                "node": "n",
+                "service": "kubelet",
+                "job": "kubelet",
+            },
+            named(Kind.VOLUME_CLAIM, "data-orders-0"),
+        ),
         (KSM | {"namespace": "default", "deployment": "a"}, named(Kind.DEPLOYMENT, "a")),
         (KSM | {"namespace": "monitoring", "node": "n"}, named(Kind.NODE, "n", "monitoring")),
         (

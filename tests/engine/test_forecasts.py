@@ -45,11 +45,20 @@ class Server:
 async def test_memory_and_volumes_are_predicted_as_p4() -> None:
     server = Server([POD], [CLAIM])
     memory, volume = await PrometheusForecast(server, CLUSTER, 4).look(BEGAN)
-    assert (str(memory.subject), volume.subject) == ("Pod shop/cart-1", None)
-    assert "data-0" in volume.unmapped
+    assert str(memory.subject) == "Pod shop/cart-1"
+    assert str(volume.subject) == "PersistentVolumeClaim shop/data-0"
+    assert not volume.unmapped
     found = assess(memory, AssessmentRules())
     assert (found.category, found.priority) == (Category.MEMORY, Priority.P4)
     assert all("14400" in query for query in server.queries)
+
+
+async def test_a_volume_without_a_namespace_is_predicted_of_no_object() -> None:
+    (volume,) = await PrometheusForecast(
+        Server([], [{"persistentvolumeclaim": "data-0"}]), CLUSTER, 4
+    ).look(BEGAN)
+    assert volume.subject is None
+    assert "data-0" in volume.unmapped
 
 
 async def test_an_answer_that_is_no_vector_is_a_source_that_failed() -> None:

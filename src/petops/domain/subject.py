@@ -25,6 +25,7 @@ class Kind(StrEnum):
     SERVICE = "Service"
     NODE = "Node"
     AUTOSCALER = "HorizontalPodAutoscaler"
+    VOLUME_CLAIM = "PersistentVolumeClaim"
 
 
 HAS_REPLICAS: Final = frozenset({Kind.DEPLOYMENT, Kind.STATEFUL_SET, Kind.DAEMON_SET})

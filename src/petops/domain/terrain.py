@@ -129,6 +129,7 @@ _RESOURCES = {
     Kind.SERVICE: ("", "services"),
     Kind.NODE: ("", "nodes"),
     Kind.AUTOSCALER: ("autoscaling", "horizontalpodautoscalers"),
+    Kind.VOLUME_CLAIM: ("", "persistentvolumeclaims"),
 }
 
 

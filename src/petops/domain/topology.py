@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from petops.domain.subject import Kind, Subject
 
@@ -68,6 +69,11 @@ class Topology:
         return sum(self.unready.get(subject, {}).values()), self.pods.get(subject, 0)
 
 
+_RUN_NO_PODS: Final = frozenset(
+    {Kind.NODE, Kind.POD, Kind.SERVICE, Kind.AUTOSCALER, Kind.VOLUME_CLAIM}
+)
+
+
 def is_workload(subject: Subject) -> bool:
     """Say whether a subject runs pods of its own."""
-    return subject.kind not in {Kind.NODE, Kind.POD, Kind.SERVICE, Kind.AUTOSCALER}
+    return subject.kind not in _RUN_NO_PODS

@@ -19,6 +19,7 @@ RESOURCES: Final[Mapping[Kind, str]] = {
     Kind.SERVICE: "/api/v1/namespaces/{namespace}/services",
     Kind.NODE: "/api/v1/nodes",
     Kind.AUTOSCALER: "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
+    Kind.VOLUME_CLAIM: "/api/v1/namespaces/{namespace}/persistentvolumeclaims",
 }
 """Where the Kubernetes API keeps each kind; what reads and what acts agree on it here."""
 

@@ -20,6 +20,7 @@ from petops.sources.kubernetes_shapes import (
     controller_of,
     is_selected,
     labels_of,
+    mounts,
     owner_of,
     pods_of,
     selector_text,
@@ -184,6 +185,8 @@ class KubernetesCluster(KubernetesObjects):
             node = await _node_called(reader, subject)
             selector = f"spec.nodeName={node['metadata']['name']}"
             return await reader.every("/api/v1/pods", fieldSelector=selector), []
+        if subject.kind is Kind.VOLUME_CLAIM:
+            return await self._mounting(reader, subject)
         subject, found = await _resolved(reader, subject)
         if subject.kind is Kind.POD:
             return [found], await _replica_set_of(reader, subject, found)
@@ -198,6 +201,14 @@ class KubernetesCluster(KubernetesObjects):
             return [one for one, owner in named if owner == mine], sets
         uid = found["metadata"]["uid"]
         return [one for one in pods if (controller_of(one) or {}).get("uid") == uid], sets
+
+    async def _mounting(self, reader: Reader, claim: Subject) -> tuple[list[Json], list[Json]]:
+        """Return the pods that mount a claim; the claim itself need not be readable for that."""
+        with one_failure():
+            async with asyncio.TaskGroup() as group:
+                pods = group.create_task(reader.every(_path(Kind.POD, claim)))
+                sets = group.create_task(reader.every(_path(Kind.REPLICA_SET, claim)))
+        return [one for one in pods.result() if mounts(one, claim.name)], sets.result()
 
     async def _selected(
         self, reader: Reader, subject: Subject, selector: Json

@@ -105,6 +105,16 @@ def selector_text(selector: Json) -> str:
     return ",".join(parts)
 
 
+def mounts(pod: Json, claim: str) -> bool:
+    """Say whether a pod has a volume of this PersistentVolumeClaim, an ephemeral one included."""
+    own = f"{pod['metadata']['name']}-"
+    for volume in pod["spec"].get("volumes") or ():
+        named = (volume.get("persistentVolumeClaim") or {}).get("claimName")
+        if named == claim or (volume.get("ephemeral") and f"{own}{volume['name']}" == claim):
+            return True
+    return False
+
+
 def owner_of(found: Json, replica_sets: Mapping[str, Json], cluster: ClusterName) -> Subject:
     """Return the workload that a pod belongs to; a pod that none controls is its own.
 

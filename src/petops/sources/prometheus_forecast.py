@@ -65,16 +65,19 @@ class PrometheusForecast:
     def _memory(self, labels: Mapping[str, str], now: datetime) -> Alarm:
         place, pod = labels.get("namespace", ""), labels.get("pod", "")
         said = f"container {labels.get('container', '')} is to reach its memory limit"
-        return self._alarm("memory-limit", f"{place}/{pod}", said, now, self._pod(place, pod))
+        return self._alarm(
+            "memory-limit", f"{place}/{pod}", said, now, self._subject(Kind.POD, place, pod)
+        )
 
     def _volume(self, labels: Mapping[str, str], now: datetime) -> Alarm:
-        name = f"{labels.get('namespace', '')}/{labels.get('persistentvolumeclaim', '')}"
-        said = f"PersistentVolumeClaim {name} is to have no room left"
-        return self._alarm("volume-full", name, said, now, None)
+        place, claim = labels.get("namespace", ""), labels.get("persistentvolumeclaim", "")
+        said = f"PersistentVolumeClaim {place}/{claim} is to have no room left"
+        subject = self._subject(Kind.VOLUME_CLAIM, place, claim)
+        return self._alarm("volume-full", f"{place}/{claim}", said, now, subject)
 
-    def _pod(self, namespace: str, name: str) -> Subject | None:
+    def _subject(self, kind: Kind, namespace: str, name: str) -> Subject | None:
         try:
-            return Subject(cluster=self._cluster, kind=Kind.POD, namespace=namespace, name=name)
+            return Subject(cluster=self._cluster, kind=kind, namespace=namespace, name=name)
         except UsageError:
             return None
 
@@ -91,7 +94,7 @@ class PrometheusForecast:
             cluster=self._cluster,
             started_at=now.astimezone(UTC),
             subject=subject,
-            unmapped="" if subject else f"{said}: petops speaks of no object of this kind",
+            unmapped="" if subject else f"{said}: its labels name no object",
             metric="container_memory_working_set_bytes" if kind == "memory-limit" else "volume",
             severity="info",
             text=f"{said} within {self._hours:g} hours, if it goes on as it does",
