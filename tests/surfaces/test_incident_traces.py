@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as Told
 
 from petops import wire
 from petops.config import AlarmSettings, ClusterSettings, JournalSettings, Settings
-from petops.daemon.otel import IncidentTraces, incidents_traced
+from petops.daemon.otel import incidents_traced
 from petops.domain import events as ev
 from petops.domain.events import Entry
 from petops.domain.incident import Board
@@ -80,16 +81,31 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
     found.close()
 
 
-async def told(*entries: Entry) -> AsyncIterator[Entry]:
-    for one in entries:
-        yield one
+class Recorded:
+    """An engine whose journal has these entries, of which some stand there already."""
+
+    def __init__(self, *stand: Entry) -> None:
+        self._entries = list(stand)
+
+    async def board(self) -> Board:
+        return Board().after(*self._entries)
+
+    async def entries(self, after: int) -> AsyncIterator[Entry]:
+        while True:
+            for one in [one for one in self._entries if one.seq > after]:
+                after = one.seq
+                yield one
+            await asyncio.sleep(0.001)
+
+    def happen(self, *entries: Entry) -> None:
+        self._entries += entries
 
 
-async def traced(board: Board, *entries: Entry) -> None:
-    """Follow these entries as one process would, from its start to its end."""
-    traces = IncidentTraces({"cluster": "pets", "environment": "staging"})
-    await incidents_traced(board, told(*entries), traces)
-    await traces.close()
+async def traced(*entries: Entry, stood: int = 0) -> None:
+    """Follow a journal as one process would, from its start to its end."""
+    engine = Recorded(*entries[:stood])
+    async with incidents_traced(engine, {"cluster": "pets", "environment": "staging"}):
+        engine.happen(*entries[stood:])
 
 
 def attributes(span: Told) -> dict[str, str]:
@@ -97,7 +113,7 @@ def attributes(span: Told) -> dict[str, str]:
 
 
 async def test_an_incident_is_one_trace_with_its_stages_and_steps(collector: Collector) -> None:
-    await traced(Board(), *STORY)
+    await traced(*STORY)
     spans = {one.name: one for one in collector.spans}
     assert len({one.trace_id for one in collector.spans}) == 1
     root = spans["incident"]
@@ -120,16 +136,16 @@ async def test_an_incident_is_one_trace_with_its_stages_and_steps(collector: Col
 
 async def test_the_next_process_goes_on_in_the_same_trace(collector: Collector) -> None:
     half = len(STORY) // 2
-    await traced(Board(), *STORY[:half])
+    await traced(*STORY[:half])
     begun = len(collector.spans)
-    await traced(Board().after(*STORY[:half]), *STORY[half:])
+    await traced(*STORY, stood=half)
     assert 0 < begun < len(collector.spans)
     assert len({one.trace_id for one in collector.spans}) == 1
     assert len({one.span_id for one in collector.spans}) == len(collector.spans)
 
 
 async def test_what_is_opened_again_is_a_trace_of_its_own(collector: Collector) -> None:
-    await traced(Board(), *BOTH_ROUNDS)
+    await traced(*BOTH_ROUNDS)
     rounds = {one.trace_id for one in collector.spans}
     assert len(rounds) == 2
     investigations = [one for one in collector.spans if one.name == "investigate"]
@@ -140,7 +156,7 @@ async def test_the_process_tells_its_cluster_and_variables_come_first(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=on-call,team=shop")
-    await traced(Board(), *STORY)
+    await traced(*STORY)
     resource = collector.requests[0].resource_spans[0].resource
     found = {one.key: one.value.string_value for one in resource.attributes}
     assert found["service.name"] == "on-call"
@@ -169,7 +185,7 @@ async def test_the_daemon_sends_what_it_does(collector: Collector, tmp_path: Pat
 async def test_a_collector_that_is_away_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
-    await traced(Board(), *STORY)
+    await traced(*STORY)
 
 
 def test_no_text_that_somebody_wrote_is_in_a_span() -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import sys
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -40,6 +42,7 @@ from petops.domain.spans import Span, ended_spans
 
 _BITS_OF_TRACE: Final = 128
 _BITS_OF_SPAN: Final = 64
+_LAST_SECONDS: Final = 2.0
 
 
 class IncidentTraces:
@@ -97,19 +100,47 @@ class IncidentTraces:
         await asyncio.to_thread(self._provider.shutdown)
 
 
-async def incidents_traced(
-    board: Board, entries: AsyncIterator[Entry], traces: IncidentTraces
-) -> None:
-    """Write the spans of these entries, which come after the board."""
-    known = dict(board.incidents)
-    async for entry in entries:
-        before = known.get(entry.incident)
-        after = _after(before, entry)
-        if after is None:
-            continue
-        known[entry.incident] = after
-        for span in ended_spans(before, after, entry):
-            traces.write(span)
+class Traced(Protocol):
+    """The part of an engine that is needed here."""
+
+    async def board(self) -> Board:
+        """Return the board as it is now."""
+
+    def entries(self, after: int) -> AsyncIterator[Entry]:
+        """Follow the journal, without end."""
+
+
+@asynccontextmanager
+async def incidents_traced(engine: Traced, about: Mapping[str, str]) -> AsyncIterator[None]:
+    """Send the spans of what happens while the block lasts, the last of it before it is left."""
+    board, traces = await engine.board(), IncidentTraces(about)
+    seen, last, all_seen = board.seq, sys.maxsize, asyncio.Event()
+
+    async def follow() -> None:
+        nonlocal seen
+        known = dict(board.incidents)
+        async for entry in engine.entries(seen):
+            before = known.get(entry.incident)
+            after = _after(before, entry)
+            if after is not None:
+                known[entry.incident] = after
+                for span in ended_spans(before, after, entry):
+                    traces.write(span)
+            seen = entry.seq
+            if seen >= last:
+                all_seen.set()
+
+    following = asyncio.create_task(follow())
+    try:
+        yield
+    finally:
+        last = (await engine.board()).seq
+        if seen < last:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(all_seen.wait(), _LAST_SECONDS)
+        following.cancel()
+        await asyncio.wait({following})
+        await traces.close()
 
 
 def _after(before: Incident | None, entry: Entry) -> Incident | None:

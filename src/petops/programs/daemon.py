@@ -100,6 +100,7 @@ async def serving(settings: Settings, say: Say, *, http: bool = True) -> AsyncIt
     async with AsyncExitStack() as stack:
         journal = await stack.enter_async_context(opened_journal(settings))
         running = await stack.enter_async_context(running_engine(settings, journal))
+        await traced(settings, running, stack, say)
         stack.push_async_callback(drained, running.engine)
         served = await surfaces.opened(
             stack,
@@ -155,7 +156,6 @@ async def working(
     stack.callback(beside.doors.close)
     await stack.enter_async_context(notifying(settings, running.engine, SystemClock(), say))
     _forecasting(settings, running, stack, say)
-    await _traced(settings, running, stack, say)
     return await _receiving(settings, running, stack, say, beside)
 
 
@@ -170,22 +170,17 @@ def _forecasting(settings: Settings, running: Running, stack: AsyncExitStack, sa
     stack.push_async_callback(_ended, asyncio.create_task(looking))
 
 
-async def _traced(settings: Settings, running: Running, stack: AsyncExitStack, say: Say) -> None:
-    """Send each incident as a trace in a task of its own, where a collector is set."""
+async def traced(settings: Settings, running: Running, stack: AsyncExitStack, say: Say) -> None:
+    """Send each incident as a trace until the stack is left, where a collector is set."""
     if not any(os.environ.get(one) for one in _COLLECTOR):
         return
     try:
-        from petops.daemon import otel  # noqa: PLC0415 (an extra, in a cluster mostly)
+        from petops.daemon.otel import incidents_traced  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError:
-        say(
-            "no traces are sent: OpenTelemetry is not installed; pip install 'petops[otel]' adds it"
-        )
+        say("no traces are sent: OpenTelemetry is not installed; `pip install petops[otel]`")
         return
-    traces = otel.IncidentTraces(about_engine(settings, running.cluster.name))
-    stack.push_async_callback(traces.close)
-    board = await running.engine.board()
-    following = otel.incidents_traced(board, running.engine.entries(board.seq), traces)
-    stack.push_async_callback(_ended, asyncio.create_task(following))
+    about = about_engine(settings, running.cluster.name)
+    await stack.enter_async_context(incidents_traced(running.engine, about))
 
 
 async def _receiving(

@@ -22,6 +22,7 @@ from petops.programs.daemon import (
     drained,
     log_entries,
     opened_journal,
+    traced,
     working,
 )
 from petops.secrets_access import with_secrets
@@ -92,6 +93,7 @@ async def _lead(
             if journal is None:
                 return
             running = await stack.enter_async_context(running_engine(settings, journal))
+            await traced(settings, running, stack, say)
             stack.push_async_callback(drained, running.engine, held.lost)
             stack.callback(switch.to, None)
             if json_lines:
