@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from petops.errors import NotThereError, PetopsError, SourceError
 from petops.lab.pod_ports import PORTS_ANNOTATION
 from petops.programs.attach import found_engine
 from petops.programs.dashboard import Wish, _attached
-from petops.programs.engine_at import EngineAt
+from petops.programs.engine_at import EngineAt, at
 from petops.sources.kubernetes_calls import open_calls
 from petops.sources.kubernetes_forward import forwarded
 from tests.lab.kubectl import served
@@ -107,17 +107,15 @@ async def test_the_dashboard_goes_the_same_way(
     async with cluster(tmp_path, TOKEN) as (settings, _), asyncio.timeout(20):
         monkeypatch.setenv("KUBECONFIG", settings.cluster.kubeconfig)
         monkeypatch.setenv("PETOPS_TOKEN", TOKEN)
-        async with AsyncExitStack() as stack:
-            (found,) = await _attached(Wish(attach=(text,)), stack)
-            assert found.name == name
-            engine = await stack.enter_async_context(
-                EngineAt(found.where, found.token, found.renew)
-            )
+        (found,) = _attached(Wish(attach=(text,)))
+        assert found.name == name
+        async with EngineAt(found.reach) as engine:
             assert (await engine.board()).seq == 0
         monkeypatch.delenv("PETOPS_TOKEN")
+        (found,) = _attached(Wish(attach=(text,)))
         with pytest.raises(PetopsError, match="no token") as raised:
-            async with AsyncExitStack() as stack:
-                await _attached(Wish(attach=(text,)), stack)
+            async with EngineAt(found.reach) as engine:
+                await engine.reached()
         assert "kubectl create token" in (raised.value.hint or "")
 
 
@@ -150,7 +148,7 @@ async def test_a_token_that_has_expired_is_read_anew(tmp_path: Path) -> None:
         asyncio.timeout(20),
         open_calls(kubeconfig=str(file)) as calls,
         serve_http(server(engine, Tokens(users), {}), "127.0.0.1", 0) as url,
-        EngineAt(url, calls.own_token, calls.renewed_token) as remote,
+        EngineAt(at(url, calls.own_token, calls.renewed_token)) as remote,
     ):
         assert (await remote.board()).seq == 0
         users.clear()
@@ -162,3 +160,23 @@ async def test_a_token_that_has_expired_is_read_anew(tmp_path: Path) -> None:
         async for one in remote.entries(0):
             assert one == entry
             break
+
+
+async def test_a_cluster_that_is_away_at_first_is_reached_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of several engines must not keep the dashboard from opening."""
+    away = tmp_path / "away"
+    away.write_text(KUBECONFIG.format(url="http://127.0.0.1:9"), encoding="ascii")
+    monkeypatch.setenv("KUBECONFIG", str(away))
+    monkeypatch.setenv("PETOPS_TOKEN", TOKEN)
+    async with cluster(tmp_path, TOKEN) as (settings, _), asyncio.timeout(20):
+        first, second = _attached(Wish(attach=("a=kubernetes:default/petsite", "b=http://x")))
+        assert (first.name, second.name) == ("a", "b")
+        async with EngineAt(first.reach) as engine:
+            with pytest.raises(PetopsError):
+                await engine.board()
+            away.unlink()
+            away.symlink_to(settings.cluster.kubeconfig)
+            boards = await asyncio.gather(engine.board(), engine.board())
+            assert [one.seq for one in boards] == [0, 0]

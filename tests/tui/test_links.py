@@ -11,7 +11,7 @@ from petops.daemon.server import SocketOwner, Tokens, hashed, serve_http, serve_
 from petops.domain import events as ev
 from petops.domain.events import Entry
 from petops.domain.incident import Board
-from petops.programs.engine_at import EngineAt
+from petops.programs.engine_at import EngineAt, at
 from petops.tui.app import Dashboard
 from tests.tui.looks import settled, text_of, until
 from tests.tui.scripted import ABOUT, ANA, PROPOSED, STORY, Beside, ScriptedEngine, desk, many
@@ -25,7 +25,7 @@ async def test_an_expired_token_is_said_and_heals(tmp_path: Path) -> None:
     del tmp_path
     known: dict[str, str] = {}
     api = server(ScriptedEngine(STORY[:PROPOSED]), Tokens(known), {}, about=ABOUT)
-    async with serve_http(api, "127.0.0.1", 0) as url, EngineAt(url, "old") as handle:
+    async with serve_http(api, "127.0.0.1", 0) as url, EngineAt(at(url, "old")) as handle:
         app = Dashboard(desk(("lab", handle)))
         async with app.run_test(size=SIZE, notifications=True) as pilot:
             shown = await until(pilot, "lab lost")
@@ -46,7 +46,7 @@ def stage_is_acknowledged(app: Dashboard) -> bool:
 async def test_an_engine_that_is_started_again_is_followed_again(tmp_path: Path) -> None:
     path = tmp_path / "s"
     before, after = ScriptedEngine(STORY[:PROPOSED]), ScriptedEngine(STORY[:PROPOSED])
-    async with EngineAt(path) as handle:
+    async with EngineAt(at(path)) as handle:
         app = Dashboard(desk(("lab", handle)))
         async with app.run_test(size=SIZE, notifications=True) as pilot:
             async with serve_socket(server(before, SocketOwner(ANA), {}), path):
@@ -62,7 +62,7 @@ async def test_an_engine_that_is_started_again_is_followed_again(tmp_path: Path)
 
 async def test_another_journal_is_followed_from_its_beginning(tmp_path: Path) -> None:
     path = tmp_path / "s"
-    async with EngineAt(path) as handle:
+    async with EngineAt(at(path)) as handle:
         app = Dashboard(desk(("lab", handle)))
         async with app.run_test(size=SIZE, notifications=True) as pilot:
             old = ScriptedEngine(STORY[:PROPOSED])

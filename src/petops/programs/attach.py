@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from petops.config import Loaded, Settings, state_folder
@@ -12,7 +11,7 @@ from petops.config.environment import settings_from, use_environment
 from petops.errors import PetopsError, UsageError
 from petops.lab.lab_state import running_lab
 from petops.ports import EngineHandle
-from petops.remote import Renew, connected, socket_is_alive
+from petops.remote import RemoteEngine, connected, socket_is_alive
 from petops.sources.kubernetes_calls import open_calls
 from petops.sources.kubernetes_forward import forwarded
 
@@ -53,10 +52,7 @@ async def found_engine(settings: Settings, attach: str | None) -> AsyncIterator[
     """
     attach = attach or settings.daemon.attach
     if attach.partition(":")[0] == KUBERNETES:
-        async with (
-            in_cluster(settings, attach.partition(":")[2]) as way,
-            connected(way.url, way.token, way.renew) as engine,
-        ):
+        async with in_cluster(settings, attach.partition(":")[2]) as engine:
             yield engine
         return
     if attach:
@@ -71,18 +67,9 @@ async def found_engine(settings: Settings, attach: str | None) -> AsyncIterator[
         yield engine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InCluster:
-    """The way to a daemon in the cluster: its URL here, our token, and how to get another."""
-
-    url: str
-    token: str = field(repr=False)
-    renew: Renew | None
-
-
 @asynccontextmanager
-async def in_cluster(settings: Settings, place: str) -> AsyncIterator[InCluster]:
-    """Reach the daemon's Service by a port-forward, for as long as the block lasts."""
+async def in_cluster(settings: Settings, place: str) -> AsyncIterator[RemoteEngine]:
+    """Attach to the daemon's Service by a port-forward, for as long as the block lasts."""
     namespace, _, service = place.rpartition("/")
     async with open_calls(
         kubeconfig=settings.cluster.kubeconfig, context=settings.cluster.context
@@ -94,5 +81,9 @@ async def in_cluster(settings: Settings, place: str) -> AsyncIterator[InCluster]
                 "the kubeconfig's user has no token of which the daemon could learn who it is",
                 hint="set PETOPS_TOKEN to one that it takes: `kubectl create token ACCOUNT`, say",
             )
-        async with forwarded(calls, namespace or _NAMESPACE, service or _SERVICE) as url:
-            yield InCluster(url=url, token=token, renew=None if own else calls.renewed_token)
+        renew = None if own else calls.renewed_token
+        async with (
+            forwarded(calls, namespace or _NAMESPACE, service or _SERVICE) as url,
+            connected(url, token, renew) as engine,
+        ):
+            yield engine

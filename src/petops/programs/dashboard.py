@@ -23,8 +23,8 @@ from petops.config import Loaded, Settings, load, shown, state_folder
 from petops.config.environment import settings_from, use_environment
 from petops.errors import PetopsError, UsageError
 from petops.programs.attach import KUBERNETES, in_cluster, settings_here
-from petops.programs.engine_at import EngineAt
-from petops.remote import Renew, connected, socket_is_alive
+from petops.programs.engine_at import EngineAt, Reach, at
+from petops.remote import socket_is_alive
 
 if TYPE_CHECKING:
     from petops.tui.given import Given
@@ -61,9 +61,7 @@ class _Found:
     """One engine, by its name; `loaded` are the settings where it is on this machine."""
 
     name: str
-    where: Path | str
-    token: str = ""
-    renew: Renew | None = None
+    reach: Reach
     loaded: Loaded | None = None
 
 
@@ -99,7 +97,9 @@ async def shown_until_left(wish: Wish) -> None:
 
         feeds = []
         for one in found:
-            handle = await stack.enter_async_context(EngineAt(one.where, one.token, one.renew))
+            handle = await stack.enter_async_context(EngineAt(one.reach))
+            if len(found) == 1:  # of several, one that is down comes back by itself
+                await handle.reached()
             feeds.append(Feed(one.name, handle, _now))
         desk = Desk(
             feeds=feeds,
@@ -129,40 +129,31 @@ async def _engines(wish: Wish, stack: AsyncExitStack) -> Sequence[_Found]:
     if wish.lab:
         return (await stack.enter_async_context(_on_lab(wish)),)
     if wish.attach or load(wish.config, os.environ).settings.daemon.attach:
-        return await _attached(wish, stack)
+        return _attached(wish)
     return (await stack.enter_async_context(_local(wish)),)
 
 
-async def _attached(wish: Wish, stack: AsyncExitStack) -> Sequence[_Found]:
-    """Return the engines at the addresses: `URL`, or `kubernetes[:NAMESPACE/SERVICE]`, or NAME=it.
-
-    A single one has to answer; of several, one that is down comes back by itself.
-    """
+def _attached(wish: Wish) -> Sequence[_Found]:
+    """Return the engines at the addresses: `URL`, `kubernetes[:NAMESPACE/SERVICE]`, or NAME=it."""
     settings = settings_here(wish.config).settings
     found = tuple(
-        [
-            await _in_cluster(settings, one, stack)
-            if _KUBERNETES.fullmatch(one)
-            else _named(one, settings.daemon.token, os.environ)
-            for one in wish.attach or (settings.daemon.attach,)
-        ]
+        _in_cluster(settings, one)
+        if _KUBERNETES.fullmatch(one)
+        else _named(one, settings.daemon.token, os.environ)
+        for one in wish.attach or (settings.daemon.attach,)
     )
     names = [one.name for one in found]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"two engines are called {name}", hint="--attach NAME=URL names each")
-    if len(found) == 1:
-        async with connected(found[0].where, found[0].token, found[0].renew):
-            pass
     return found
 
 
-async def _in_cluster(settings: Settings, text: str, stack: AsyncExitStack) -> _Found:
+def _in_cluster(settings: Settings, text: str) -> _Found:
     name, equals, place = text.rpartition("=")
     place = place.partition(":")[2]
-    way = await stack.enter_async_context(in_cluster(settings, place))
     found = name if equals else place or KUBERNETES
-    return _Found(name=found, where=way.url, token=way.token, renew=way.renew)
+    return _Found(name=found, reach=lambda: in_cluster(settings, place))
 
 
 def _named(text: str, token: str, variables: Mapping[str, str]) -> _Found:
@@ -176,7 +167,7 @@ def _named(text: str, token: str, variables: Mapping[str, str]) -> _Found:
         )
     name = name or urlsplit(url).netloc
     own = "PETOPS_TOKEN_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
-    return _Found(name=name, where=url, token=variables.get(own) or token)
+    return _Found(name=name, reach=at(url, variables.get(own) or token))
 
 
 @asynccontextmanager
@@ -189,7 +180,7 @@ async def _local(wish: Wish) -> AsyncIterator[_Found]:
     is_lab = lab_folder() in settings.journal_path.parents
     name = "lab" if is_lab else settings.cluster.name or settings.cluster.context or "local"
     async with _running(settings.socket_path, wish.config):
-        yield _Found(name=name, where=settings.socket_path, loaded=loaded)
+        yield _Found(name=name, reach=at(settings.socket_path), loaded=loaded)
 
 
 @asynccontextmanager
@@ -209,7 +200,7 @@ async def _on_lab(wish: Wish) -> AsyncIterator[_Found]:
         use_environment(state.environment)
         loaded = settings_from(wish.config)
         async with _running(loaded.settings.socket_path, wish.config):
-            yield _Found(name="lab", where=loaded.settings.socket_path, loaded=loaded)
+            yield _Found(name="lab", reach=at(loaded.settings.socket_path), loaded=loaded)
     finally:
         if before is None:
             await end(lab_folder())

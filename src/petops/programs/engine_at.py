@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,15 +14,22 @@ from petops.domain.incident import Board
 from petops.domain.requests import AnyRequest
 from petops.remote import RemoteEngine, Renew, connected
 
+Reach = Callable[[], AbstractAsyncContextManager[RemoteEngine]]
+"""Goes the way to an engine; raises PetopsError where it cannot be gone now."""
+
+
+def at(where: Path | str, token: str = "", renew: Renew | None = None) -> Reach:
+    """Return the way to an engine at a socket's path or a base URL."""
+    return lambda: connected(where, token, renew)
+
 
 class EngineAt:
     """`EngineHandle` that may be made before its engine is there. Each call raises PetopsError."""
 
-    def __init__(self, where: Path | str, token: str = "", renew: Renew | None = None) -> None:
-        self._where = where
-        self._token = token
-        self._renew = renew
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
         self._stack = AsyncExitStack()
+        self._reaching = asyncio.Lock()
         self._engine: RemoteEngine | None = None
 
     async def __aenter__(self) -> Self:
@@ -68,8 +76,12 @@ class EngineAt:
         """Return how its integrations fare."""
         return await (await self._connected()).doctor()
 
+    async def reached(self) -> None:
+        """Go the way to it now, if that has not been done."""
+        await self._connected()
+
     async def _connected(self) -> RemoteEngine:
-        if self._engine is None:
-            made = connected(self._where, self._token, self._renew)
-            self._engine = await self._stack.enter_async_context(made)
+        async with self._reaching:
+            if self._engine is None:
+                self._engine = await self._stack.enter_async_context(self._reach())
         return self._engine
