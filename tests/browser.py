@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -120,6 +121,7 @@ async def browsing(
         *(f"--window-size={width},{height}", "--disable-dev-shm-usage", "about:blank"),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(folder)},  # Chromium leaves a folder of its own there
     )
     try:
         port = await _port(folder, process)
