@@ -28,6 +28,26 @@ async def test_a_drill_ends_with_the_true_verdict(drill: Drill) -> None:
             assert (without.confidence or 0.0) <= (found.confidence or 0.0), source
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "seed", "away", "mode"),
+    [
+        ("cpu-throttling-behind-a-frontend", 0, "metrics", None),
+        ("cpu-throttling-behind-a-frontend", 0, "services", "cpu-throttling"),
+        ("slow-dependency-behind-a-frontend", 0, "metrics", "slow-dependency"),
+        ("broken-elsewhere", 17, "", None),
+    ],
+)
+async def test_who_is_waited_for_is_looked_at_before_waiting_is_the_cause(
+    name: str, seed: int, away: str, mode: str | None
+) -> None:
+    """Worlds in which it once was: a chance failure, and a cause that could not be measured."""
+    (drill,) = chosen([name])
+    found = await Rehearsal(drill, seed=seed).drilled(drill.categories[0], away)
+    assert not found.wrong, found.wrong
+    assert found.mode == mode
+
+
 def test_every_failure_mode_has_a_drill() -> None:
     without = {mode for mode in MODES if not any(one.name.startswith(mode) for one in FAULTS)}
     assert not without

@@ -195,7 +195,7 @@ async def test_with_metrics_away_it_is_right_or_less_sure_and_never_wrong(
     if found.cause is not None:
         assert found.cause.confidence < full.cause.confidence
         assert found.cause.subject == shop.subject(PAY)
-        assert found.cause.mode in {"cpu-throttling", "slow-dependency"}
+        assert found.cause.mode == "cpu-throttling"
 
 
 async def test_without_traces_the_workload_itself_is_still_looked_at() -> None:
@@ -319,3 +319,35 @@ async def test_errors_at_a_frontend_lead_to_the_crash_loop_behind_it() -> None:
     steps = {row.step for row in found.cause.rows}
     assert {"trouble-spot", "slow-traces"} & steps
     assert "there-affected-pods" in steps
+
+
+async def test_a_service_that_is_slow_itself_is_no_cause_while_its_cpu_is_not_measured() -> None:
+    """That the frontend waits for it is true, and is said; what makes it slow nobody measured."""
+    shop = Shop(wrong=Wrong(seconds={SEARCH: 0.4}))
+    found = await shop.answered(FRONT, metrics=Counters(shop, down=ALL_DOWN))
+    assert found.diagnosis.cause is None
+    assert f"its requests wait for {SEARCH}, whose own time grew" in found.diagnosis.because
+    waiting_for = finding(found.diagnosis, "slow-dependency")
+    assert waiting_for.verdict is Verdict.UNDECIDED
+    assert waiting_for.rows[-1].weighs == "not-measured"
+
+
+async def test_what_is_slow_outside_is_told_of_the_service_that_calls_it() -> None:
+    shop = Shop(wrong=SLOW_TABLE)
+    found = await shop.answered(FRONT, metrics=Counters(shop, down=ALL_DOWN))
+    cause = found.diagnosis.cause
+    assert cause is not None
+    assert (cause.mode, cause.subject) == ("slow-dependency", shop.subject(PAY))
+
+
+async def test_a_role_that_may_not_read_services_still_sees_a_workloads_own_throttling() -> None:
+    shop = Shop(wrong=THROTTLED)
+    api = shop.api()
+    api.answers["GET", "/api/v1/namespaces/shop/services"] = status(403, "services is forbidden")
+    found = await shop.diagnosed(PAY, api=api)
+    assert found.cause is not None
+    assert (found.cause.mode, found.cause.subject) == ("cpu-throttling", shop.subject(PAY))
+    calm = await Shop().diagnosed(SEARCH, api=api)
+    unsure = finding(calm, "cpu-throttling")
+    assert unsure.verdict is Verdict.UNDECIDED
+    assert "what serves beside it was not measured" in unsure.because

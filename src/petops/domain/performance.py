@@ -36,9 +36,13 @@ class ContainerCpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuUse:
-    """The CPU of every container that was measured."""
+    """The CPU of every container that was measured.
+
+    `beside_unknown` says why it is not known which pods serve beside the workload's own.
+    """
 
     containers: tuple[ContainerCpu, ...]
+    beside_unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,7 +162,7 @@ def concluded(
     spot = here.fact(trouble_spot)
     if second is not None and there is not None:
         elsewhere = [mode.conclude(second.case, there) for mode in second.modes]
-        findings = _seen_as_one(findings, elsewhere)
+        findings = _seen_as_one(findings, elsewhere, there)
         findings += [_placed(one, here, spot) for one in elsewhere]
     found = ranked(findings)
     beside = (*found.also_broken, *_nearby(first.case, here, found.cause))
@@ -179,15 +179,23 @@ def concluded(
     )
 
 
-def _seen_as_one(findings: list[Finding], elsewhere: Sequence[Finding]) -> list[Finding]:
-    """Let who waits and what was found at the other end be about one thing, so that it joins."""
+def _seen_as_one(
+    findings: list[Finding], elsewhere: Sequence[Finding], there: Evidence
+) -> list[Finding]:
+    """Let who waits and what was found at the other end be about one thing, so that it joins.
+
+    Where nothing was found there, the waiting is judged by what was seen there.
+    """
     held = [
         one
         for one in elsewhere
         if one.verdict is Verdict.SUPPORTED and one.confidence >= LEAST_CONFIDENCE
     ]
     if not held:
-        return findings
+        return [
+            slow_dependency.settled(one, there) if one.mode == slow_dependency.NAME else one
+            for one in findings
+        ]
     found = max(held, key=lambda one: one.confidence)
     return [
         replace(one, subject=found.subject) if one.mode == slow_dependency.NAME else one

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from petops.domain.alarm import Category
-from petops.domain.diagnosis import Finding, Verdict
+from petops.domain.diagnosis import Finding, Verdict, Weighs
 from petops.domain.performance import ContainerCpu, CpuUse
 from petops.playbooks.base import Case, CauseNow, Evidence, FailureMode, Judgement, Ledger
 from petops.playbooks.cpu_ledger import (
@@ -49,7 +49,8 @@ def suspect(case: Case) -> bool:
 def conclude(case: Case, evidence: Evidence) -> Finding:
     """Weigh the container that is throttled most: at its limit, and slower for it?"""
     ledger = Ledger(mode=NAME, evidence=evidence)
-    worst = _worst(evidence.fact(cpu_use))
+    use = evidence.fact(cpu_use)
+    worst = _worst(use)
     statement = "it is throttled"
     refuted_if = f"under {CALM_RATIO:.0%} of its CFS periods are throttled"
     if worst is None or worst.throttled_ratio is None:
@@ -59,6 +60,12 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     seen = f"{worst.throttled_ratio:.0%} of the periods of {worst.pod}/{worst.container}"
     if worst.lifetime_only:
         seen += ", over its whole life"
+    if worst.throttled_ratio < THROTTLED_RATIO and use is not None and use.beside_unknown:
+        ledger.row(cpu_use, Weighs.AGAINST, statement, seen=seen, refuted_if=refuted_if)
+        beside = "or what serves beside it is"
+        ledger.not_measured(cpu_use, beside, refuted_if=refuted_if, why=use.beside_unknown)
+        because = f"{worst.owner.name} is not throttled, what serves beside it was not measured"
+        return _finding(ledger, Verdict.UNDECIDED, because)
     if worst.throttled_ratio < THROTTLED_RATIO:
         ledger.refutes(cpu_use, statement, seen=seen, refuted_if=refuted_if)
         because = f"{worst.owner.name} is not throttled: {seen}"

@@ -6,8 +6,7 @@ changed at the one who waits; who makes it wait is looked at in a second round, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +14,7 @@ from petops.domain.alarm import Category
 from petops.domain.diagnosis import Finding, Verdict, Weighs
 from petops.domain.performance import RequestLatency
 from petops.domain.subject import Subject
-from petops.domain.tracing import ServiceMap, SlowTraces, TimeAt, TroubleSpot
+from petops.domain.tracing import SlowTraces, TroubleSpot
 from petops.playbooks.base import (
     Case,
     CauseNow,
@@ -27,6 +26,7 @@ from petops.playbooks.base import (
 )
 from petops.playbooks.pod_trouble import quoted
 from petops.playbooks.pod_watch import for_two_minutes, unclear
+from petops.playbooks.request_parts import Part, fails, only_caller, parts
 from petops.playbooks.steps.beside import balancer_use, log_lines
 from petops.playbooks.steps.cpu import cpu_use, request_latency
 from petops.playbooks.steps.trouble import service_map, slow_traces, trouble_spot
@@ -37,26 +37,9 @@ REMEDIES = ("look-closer",)
 # Half as long again is more than chance; a dependency explains at least half of what is added.
 SLOWER_RATIO: Final = 1.5
 LEAST_SHARE: Final = 0.5
-# One failure in twenty, and three times as many as before.
-FAILS_RATIO: Final = 0.05
-MORE_FAULTS: Final = 3.0
-FEWEST_REQUESTS: Final = 5
+# More than what was not measured at all, and too little to be a cause.
+MOST_WITHHELD: Final = 0.3
 THROTTLED_RATIO: Final = 0.25
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One service's part of a request through the alarmed one, then and now. Seconds a request."""
-
-    service: str
-    now: float
-    before: float
-    faults: float
-    before_faults: float
-
-    @property
-    def added(self) -> float:
-        return self.now - self.before
 
 
 def conclude(case: Case, evidence: Evidence) -> Finding:
@@ -108,13 +91,17 @@ def _weighed(
     _cpu_row(ledger)
     _balancer_row(ledger)
     _log_row(ledger)
-    at, caller = place_of(spot, guilty.service), _caller(ledger.evidence)
-    where = ", which is not known to run in this cluster" if spot is not None and at is None else ""
+    at, where = place_of(spot, guilty.service), ""
+    if spot is not None and at is None:
+        calls = only_caller(ledger.evidence.fact(service_map), traces.service, guilty.service)
+        by = f"{calls} calls it, and it" if calls not in {"", traces.service} else "it"
+        where = f" ({by} is not known to run in this cluster)"
+        at = place_of(spot, calls) if calls != traces.service else None
     because = f"{traces.service} waits for {guilty.service}{where}, which {how}"
     return ledger.finding(
         Verdict.SUPPORTED,
         because,
-        subject=at or caller,
+        subject=at or _caller(ledger.evidence),
         is_proven=False,
         remedies=REMEDIES,
         advice=f"look at {guilty.service}: shed load, fail over, or stop waiting for it; "
@@ -122,61 +109,63 @@ def _weighed(
     )
 
 
+def settled(first: Finding, there: Evidence) -> Finding:
+    """Return what the waiting comes to once what is waited for was looked at itself, in `there`.
+
+    A few slow or failed requests among those of the alarmed service may be chance: what shows no
+    trouble in its own requests causes none. And where its own time grew and its CPU could not be
+    measured, that somebody waits for it is true, and says nothing of the cause.
+    """
+    traces, seen = there.fact(slow_traces), there.fact(service_map)
+    if traces is None or seen is None:
+        return first
+    found = parts(traces, seen)
+    own = next((one for one in found if one.service == traces.service), None)
+    if own is None or not any(one.service == traces.service for one in traces.before):
+        return first
+    total, was = sum(one.now for one in found), sum(one.before for one in found)
+    ledger = Ledger(mode=NAME, evidence=there)
+    statement, refuted_if = "its own requests show it too", "none of them takes longer or fails"
+    if total < SLOWER_RATIO * was and not any(fails(one) for one in found):
+        words = f"{_ms(was)} then, {_ms(total)} now a request through {traces.service}"
+        ledger.refutes(slow_traces, statement, seen=words, refuted_if=refuted_if)
+        because = f"{traces.service} answers as before: {words}"
+        return _withheld(first, ledger, Verdict.REFUTED, because)
+    grew = own.added >= LEAST_SHARE * (total - was) and not fails(own)
+    if grew and not _cpu_is_known(there):
+        statement = f"it is known why {traces.service} itself takes longer"
+        ledger.not_measured(cpu_use, statement, refuted_if="its own time stays as it was")
+        because = f"its requests wait for {traces.service}, whose own time grew; why is not known"
+        return _withheld(first, ledger, Verdict.UNDECIDED, because)
+    return first
+
+
+def _cpu_is_known(there: Evidence) -> bool:
+    """Say whether throttling was measured, or cannot be since nothing there has a CPU limit."""
+    use = there.fact(cpu_use)
+    if use is None or not use.containers:
+        return False
+    limited = [one for one in use.containers if one.limit_cores]
+    return not limited or any(one.throttled_ratio is not None for one in limited)
+
+
+def _withheld(first: Finding, ledger: Ledger, verdict: Verdict, because: str) -> Finding:
+    return replace(
+        first,
+        verdict=verdict,
+        because=because,
+        rows=(*first.rows, *ledger.rows),
+        confidence=0.0 if verdict is Verdict.REFUTED else MOST_WITHHELD,
+        remedies=(),
+        explains=(),
+        advice="",
+    )
+
+
 def place_of(spot: TroubleSpot | None, service: str) -> Subject | None:
     """Return the workload behind a service of the graph, where it runs here."""
     ranking = spot.ranking if spot else ()
     return next((one.subject for one in ranking if one.service == service), None)
-
-
-def fails(one: Part) -> bool:
-    """Say whether requests fail there that did not before."""
-    return one.faults >= FAILS_RATIO and one.faults >= MORE_FAULTS * one.before_faults
-
-
-def parts(traces: SlowTraces, seen: ServiceMap) -> list[Part]:
-    """Return each service's part of a request through the alarmed one: itself, and below it."""
-    below = _below(traces.service, seen)
-    now, then = _each(traces.lately, traces.service), _each(traces.before, traces.service)
-    return [
-        Part(
-            service=one,
-            now=now.get(one, (0.0, 0.0))[0],
-            before=then.get(one, (0.0, 0.0))[0],
-            faults=now.get(one, (0.0, 0.0))[1],
-            before_faults=then.get(one, (0.0, 0.0))[1],
-        )
-        for one in dict.fromkeys((*now, *then))
-        if one in below
-    ]
-
-
-def _each(times: Iterable[TimeAt], service: str) -> dict[str, tuple[float, float]]:
-    """Return own seconds for each request at `service`, and the share that failed there."""
-    every = list(times)
-    requests = sum(one.requests for one in every if one.service == service)
-    if requests < FEWEST_REQUESTS:
-        return {}
-    own: dict[str, float] = {}
-    many: dict[str, int] = {}
-    faults: dict[str, int] = {}
-    for one in every:
-        own[one.service] = own.get(one.service, 0.0) + one.own_seconds * one.requests
-        many[one.service] = many.get(one.service, 0) + one.requests
-        faults[one.service] = faults.get(one.service, 0) + one.own_faults
-    return {name: (own[name] / requests, faults[name] / max(many[name], 1)) for name in own}
-
-
-def _below(service: str, seen: ServiceMap) -> set[str]:
-    calls: dict[str, list[str]] = {}
-    for one in seen.edges:
-        calls.setdefault(one.caller, []).append(one.callee)
-    found, waiting = {service}, [service]
-    while waiting:
-        for callee in calls.get(waiting.pop(), ()):
-            if callee not in found:
-                found.add(callee)
-                waiting.append(callee)
-    return found
 
 
 def _own_row(ledger: Ledger, own: Part, guilty: Part) -> None:

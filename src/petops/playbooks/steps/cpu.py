@@ -27,7 +27,7 @@ _Samples = Mapping[_Key, tuple[Sample, ...]]
 @step("How much CPU does it use of its limit, and is it throttled?")
 async def cpu_use(case: Case, sources: Sources) -> CpuUse:
     """Read usage and CFS periods of the affected pods and of those that serve beside them."""
-    pods = await _pods_and_siblings(sources)
+    pods, beside_unknown = await _pods_and_siblings(sources)
     usage, periods, throttled = await _read(
         case,
         sources,
@@ -54,7 +54,9 @@ async def cpu_use(case: Case, sources: Sources) -> CpuUse:
         )
         for key in keys
     )
-    return CpuUse(containers=tuple(one for one in found if one is not None))
+    return CpuUse(
+        containers=tuple(one for one in found if one is not None), beside_unknown=beside_unknown
+    )
 
 
 @step("How long do its requests take?")
@@ -63,7 +65,7 @@ async def request_latency(case: Case, sources: Sources) -> RequestLatency:
 
     Pods that are gone count for before: one that was slow from its birth has no better past.
     """
-    pods = await _pods_and_siblings(sources)
+    pods, _ = await _pods_and_siblings(sources)
     affected = await sources.answers.answer(affected_pods)
     sets: tuple[str, ...] = ()
     # Without revisions the pods that are gone stay unknown, no more.
@@ -124,14 +126,23 @@ def _between(samples: tuple[Sample, ...], start: datetime, end: datetime) -> tup
     return tuple(one for one in samples if start <= one.at <= end)
 
 
-async def _pods_and_siblings(sources: Sources) -> tuple[Pod, ...]:
+async def _pods_and_siblings(sources: Sources) -> tuple[tuple[Pod, ...], str]:
+    """Return the affected pods and those that serve beside them, and why the latter are unknown.
+
+    A role that may not read Services still lets a workload's own pods be measured.
+    """
     affected = await sources.answers.answer(affected_pods)
     owner = worst_owner(affected)
     if owner is None:
         raise SourceError(f"{affected.subject} has no pods")
-    related = sources.noted(await sources.cluster.related_pods(owner))
+    related: tuple[Pod, ...] = ()
+    unknown = ""
+    try:
+        related = sources.noted(await sources.cluster.related_pods(owner))
+    except SourceError as exc:
+        unknown = exc.message
     known = {pod.uid: pod for pod in (*affected.pods, *related)}
-    return tuple(known.values())
+    return tuple(known.values()), unknown
 
 
 async def _read(
