@@ -20,7 +20,15 @@ from petops.daemon.server import serve_http, server
 from petops.domain.access import AccessRule, AccessToken, Role, role_for
 from petops.domain.alarm_mapping import AlarmMapping
 from petops.domain.policy import Identity
-from petops.domain.requests import Acknowledge, AnyRequest, ApproveRemedy, ReportAlarm
+from petops.domain.requests import (
+    Acknowledge,
+    AnyRequest,
+    ApproveRemedy,
+    BreakGlass,
+    RejectRemedy,
+    ReportAlarm,
+    StopAct,
+)
 from petops.errors import RefusedError, SourceError
 from petops.programs.surfaces import webhook
 from petops.remote import connected
@@ -39,6 +47,12 @@ FURTHER = [
 ]
 ACK = wire.request_to_json(Acknowledge(id="a", incident="INC-0001"))
 APPROVE = wire.request_to_json(ApproveRemedy(id="b", incident="INC-0001", digest="sha256:1"))
+DECISIONS: dict[str, AnyRequest] = {
+    "approve": ApproveRemedy(id="b", incident="INC-0001", digest="sha256:1"),
+    "reject": RejectRemedy(id="c", incident="INC-0001", digest="sha256:1", because="no"),
+    "break-glass": BreakGlass(id="d", incident="INC-0001", digest="sha256:1", because="now"),
+    "stop": StopAct(id="e", incident="INC-0001", because="enough"),
+}
 EVENT: dict[str, Any] = {
     "id": "1",
     "source": "aws.cloudwatch",
@@ -76,7 +90,10 @@ def reviews() -> Reviews:
 async def base(reviews: Reviews) -> AsyncIterator[str]:
     engine = SmallEngine()
     await engine.submit(ReportAlarm(id="r", alarm=alarm()), Identity(user="x", channel="x"))
-    rules = (AccessRule(roles=(Role.RESPONDER,), groups=("sre",)),)
+    rules = (
+        AccessRule(roles=(Role.RESPONDER,), groups=("sre",)),
+        AccessRule(roles=(Role.VIEWER,), groups=("readers",)),
+    )
     who = AnyOf(Tokens({}, FURTHER), Reviewed(reviews, rules))
     limits = Limits(requests_a_minute=60_000, streams_each=2)
     app = server(engine, who, {"eventbridge": parse}, limits=limits)
@@ -114,6 +131,36 @@ async def test_each_role_has_what_the_one_before_has(
     for one in answers:
         if one.status_code == 403:
             assert "has no role" in one.json()["error"]
+
+
+@pytest.mark.parametrize("decision", DECISIONS)
+@pytest.mark.parametrize(
+    ("groups", "token"),
+    [
+        (("guests",), TOKENS[Role.VIEWER]),
+        (("guests",), TOKENS[Role.RESPONDER]),
+        (("readers",), KUBE),
+        (("sre",), KUBE),
+    ],
+    ids=["viewer", "responder", "kubernetes-viewer", "kubernetes-responder"],
+)
+async def test_only_an_approver_decides(
+    base: str, reviews: Reviews, groups: tuple[str, ...], token: str, decision: str
+) -> None:
+    """By whichever kind of token: what is turned away is not even journaled."""
+    reviews.known[KUBE] = Identity(user="ana", channel="kubernetes", groups=groups)
+    before = (await ask(base, token, "/api/v1/board")).json()["seq"]
+    answer = await ask(base, token, "/api/v1/requests", wire.request_to_json(DECISIONS[decision]))
+    assert answer.status_code == 403
+    assert answer.json()["error"].endswith("has no role approver here")
+    assert (await ask(base, token, "/api/v1/board")).json()["seq"] == before
+    decided = await ask(
+        base,
+        TOKENS[Role.APPROVER],
+        "/api/v1/requests",
+        wire.request_to_json(DECISIONS[decision]),
+    )
+    assert decided.status_code in {202, 409}
 
 
 async def test_a_command_without_the_role_is_refused_with_its_own_status(base: str) -> None:

@@ -183,11 +183,13 @@ def test_the_loop_with_each_kind_of_token(terminal: Terminal) -> None:
         first, second = (found[name]["incident"] for name in (FIRST, SECOND))
         undo = undo_of(found[FIRST])
 
+        rejecting = ("reject", first, undo, "--because", "not now")
         for one in (viewer, reader):
             assert "no role responder" in one.run("ack", first, status=4)
         responder.run("ack", first)
-        for one in (responder, reader):
-            assert "no role approver" in one.run("approve", first, undo, status=4)
+        for one in (viewer, reader, responder):
+            for words in (("approve", first, undo), rejecting):
+                assert "no role approver" in one.run(*words, status=4)
         forged = tokens["on-call"][:-4] + ("0" * 4)
         assert "token" in other(terminal, url, forged).run("incidents", status=1)
         assert lab.image(FIRST) != good[FIRST]
