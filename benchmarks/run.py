@@ -19,7 +19,7 @@ LONGEST_SECONDS = 1800
 
 
 def main() -> int:
-    """Run them all, or those that are named; return 1 if any failed."""
+    """Run them all, or those that are named; return 1 if any failed or missed its bounds."""
     wanted = set(sys.argv[1:])
     RESULTS.mkdir(exist_ok=True)
     failed = []
@@ -41,8 +41,12 @@ def main() -> int:
             failed.append(program.stem)
             sys.stderr.write(f"{program.stem} failed with status {done.returncode}\n")
             continue
+        if done.returncode:
+            failed.append(program.stem)
+            sys.stderr.write(f"{program.stem}: a figure is not within its bound\n")
         document = {
             "benchmark": program.stem,
+            "within_bounds": not done.returncode,
             "machine": {"python": platform.python_version(), "system": platform.system()},
             "seconds": round(time.monotonic() - began, 1),
             "figures": figures,

@@ -13,6 +13,7 @@ from petops.domain.assessment import AssessmentRules, assess
 from petops.domain.policy import Identity
 from petops.domain.requests import ReportAlarm
 from petops.engine.engine import Engine
+from petops.engine.grouping import Grouping
 from petops.engine.surroundings import Surroundings
 from petops.journal.memory import MemoryJournal
 from petops.sources.alarm_events import parse_document
@@ -23,11 +24,10 @@ pytestmark = pytest.mark.looptime
 INTAKE = Identity(user="intake", channel="queue")
 
 
-async def test_a_storm_becomes_few_incidents_that_mix_no_causes() -> None:
-    clock, plan = VirtualClock(), planned(50)
-    cluster = StormCluster(clock, plan)
-    sent = events(plan, 600, 20.0, clock.now())
-    given = Surroundings(
+def given_by(
+    clock: VirtualClock, cluster: StormCluster, grouping: Grouping | None = None
+) -> Surroundings:
+    return Surroundings(
         clock=clock,
         cluster=cluster,
         metrics=cluster,
@@ -36,7 +36,40 @@ async def test_a_storm_becomes_few_incidents_that_mix_no_causes() -> None:
         topology=cluster,
         assess=lambda alarm: assess(alarm, AssessmentRules()),
         new_id=lambda: "none",
+        grouping=grouping or Grouping(),
     )
+
+
+async def test_fifty_investigations_run_at_once_and_none_waits_for_a_cause_of_many() -> None:
+    """Nothing is grouped here: then there is nothing that an incident could wait for."""
+    clock, plan = VirtualClock(), planned(250)
+    cluster = StormCluster(clock, plan)
+    cluster.answer_seconds = 3.0
+    sent = [one for one in events(plan, 2000, 1.0, clock.now()) if "-errors-0-" in one.key][:60]
+    given = given_by(clock, cluster, Grouping(enabled=False))
+    began = clock.now()
+    async with Engine(MemoryJournal(), given).running() as engine:
+        for one in sent:
+            (alarm,) = parse_document(one.body, AlarmMapping(here=CLUSTER))
+            await engine.submit(ReportAlarm(id=f"cw:{alarm.event_id}", alarm=alarm), INTAKE)
+        await clock.sleep(5)
+        found = (await engine.board()).incidents.values()
+        asked = [
+            (entry.event.at - began).total_seconds()
+            for one in found
+            for entry in one.history
+            if isinstance(entry.event, ev.InvestigationStarted)
+        ]
+        assert len(found) == 60
+        assert sorted(asked)[49] < 0.5
+        assert cluster.most_at_once == 50, "as many as the engine asks about at once, no more"
+
+
+async def test_a_storm_becomes_few_incidents_that_mix_no_causes() -> None:
+    clock, plan = VirtualClock(), planned(50)
+    cluster = StormCluster(clock, plan)
+    sent = events(plan, 600, 20.0, clock.now())
+    given = given_by(clock, cluster)
     waits: list[float] = []
     async with Engine(MemoryJournal(), given).running() as engine:
 

@@ -88,9 +88,9 @@ class Reception:
         return isinstance(first, ev.IncidentOpened) and first.origin is None
 
     def storms(self, board: Board) -> bool:
-        """Say whether many incidents were opened just now."""
-        latest = board.latest_first
-        return is_storm(latest, self._given.clock.now(), self._given.grouping)
+        """Say whether so many incidents were opened just now that one cause may explain them."""
+        grouping = self._given.grouping
+        return grouping.enabled and is_storm(board.latest_first, self._given.clock.now(), grouping)
 
     async def regrouped(self, about: Sequence[Entry]) -> tuple[str, ...]:
         """Merge incidents that these entries explain, or that explain them; return which ended."""
