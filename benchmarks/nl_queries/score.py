@@ -26,9 +26,9 @@ import urllib.parse
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
-import importlib  # noqa: E402
+import renamed_worlds  # noqa: E402
 
-world = importlib.import_module(os.environ.get("NL_WORLD", "world"))
+world = renamed_worlds.named(os.environ.get("NL_WORLD", "world"))
 
 STEP = 60
 TOLERANCE = 0.01
