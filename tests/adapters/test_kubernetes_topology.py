@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from petops.domain.subject import ClusterName, Kind
 from petops.domain.traces import ServiceEdge, ServiceGraph, ServiceNode
 from petops.lab.ports_in_memory import WorldCalls
@@ -16,6 +18,7 @@ from tests.virtual import BEGAN, VirtualClock
 NAME = ClusterName(name="petops-lab")
 
 
+@pytest.mark.slow
 async def test_the_labs_workloads_services_and_nodes_are_seen() -> None:
     clock = VirtualClock()
     world = World(clock)

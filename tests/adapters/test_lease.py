@@ -89,6 +89,7 @@ class Replicas:
         return (await self.calls.request("GET", PATH)).body["spec"]
 
 
+@pytest.mark.slow
 async def test_one_of_three_leads_and_the_next_follows_at_once_when_it_gives_back() -> None:
     replicas = Replicas()
     async with asyncio.TaskGroup() as group:
@@ -101,6 +102,7 @@ async def test_one_of_three_leads_and_the_next_follows_at_once_when_it_gives_bac
     assert (await replicas.spec())["holderIdentity"] == ""
 
 
+@pytest.mark.slow
 async def test_who_is_gone_without_a_word_is_followed_within_fifteen_seconds() -> None:
     replicas = Replicas()
     first = asyncio.create_task(replicas.lead("one"))
@@ -116,6 +118,7 @@ async def test_who_is_gone_without_a_word_is_followed_within_fifteen_seconds() -
     assert replicas.leases["two"].leader is not None
 
 
+@pytest.mark.slow
 async def test_who_cannot_renew_stops_before_another_begins() -> None:
     replicas = Replicas()
     first = asyncio.create_task(replicas.lead("one"))
@@ -130,6 +133,7 @@ async def test_who_cannot_renew_stops_before_another_begins() -> None:
     assert "is lost" in replicas.said[0]
 
 
+@pytest.mark.slow
 async def test_a_lease_taken_from_outside_is_lost_at_once() -> None:
     replicas = Replicas()
     first = asyncio.create_task(replicas.lead("one"))
@@ -142,6 +146,7 @@ async def test_a_lease_taken_from_outside_is_lost_at_once() -> None:
     assert (await replicas.spec())["holderIdentity"] == "eve"
 
 
+@pytest.mark.slow
 async def test_a_lease_made_anew_goes_on_above_the_journals_token() -> None:
     replicas = Replicas()
     await replicas.lead("one", 1, floor=41)
@@ -150,6 +155,7 @@ async def test_a_lease_made_anew_goes_on_above_the_journals_token() -> None:
     assert replicas.led[1][1] == 43
 
 
+@pytest.mark.slow
 async def test_an_api_that_is_away_is_told_of_once_and_waited_for() -> None:
     replicas = Replicas()
     replicas.lines["one"] = Line(replicas.calls)

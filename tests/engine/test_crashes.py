@@ -134,6 +134,7 @@ async def survived(stage: Stage, name: str = "restart-workload") -> tuple[Incide
         await asyncio.sleep(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stores_first", [False, True], ids=["before", "after"])
 async def test_killed_at_each_journal_write(stores_first: bool) -> None:
     deaths = 0
@@ -150,6 +151,7 @@ async def test_killed_at_each_journal_write(stores_first: bool) -> None:
     assert deaths >= 15
 
 
+@pytest.mark.slow
 async def test_killed_at_each_call_out() -> None:
     deaths = 0
     for call in range(1, MOST_CALLS):
@@ -228,6 +230,7 @@ async def test_a_drain_killed_at_each_journal_write(stores_first: bool) -> None:
     assert deaths >= 14
 
 
+@pytest.mark.slow
 async def test_a_drain_killed_at_each_call_out() -> None:
     deaths = 0
     for call in range(1, MOST_CALLS):

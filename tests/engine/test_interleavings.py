@@ -10,6 +10,7 @@ pytestmark = pytest.mark.looptime
 SEEDS = 120
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, 30))
 async def test_no_act_is_without_approval_twice_or_on_a_changed_object(first: int) -> None:
     acts = 0

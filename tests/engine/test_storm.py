@@ -65,6 +65,7 @@ async def test_fifty_investigations_run_at_once_and_none_waits_for_a_cause_of_ma
         assert cluster.most_at_once == 50, "as many as the engine asks about at once, no more"
 
 
+@pytest.mark.slow
 async def test_a_storm_becomes_few_incidents_that_mix_no_causes() -> None:
     clock, plan = VirtualClock(), planned(50)
     cluster = StormCluster(clock, plan)

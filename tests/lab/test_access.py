@@ -52,6 +52,7 @@ def may(lab: Lab, verb: str, group: str, resource: str, namespace: str = "defaul
     return bool(answer.json()["status"]["allowed"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "resource", "verbs"),
     [

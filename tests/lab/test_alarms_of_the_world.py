@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from petops.lab.alarm_watch import AlarmWatch
 from petops.lab.world import World
 
@@ -36,6 +38,7 @@ def changes(
     return found
 
 
+@pytest.mark.slow
 def test_a_healthy_cluster_is_quiet_and_a_leak_raises_memory_and_then_restarts() -> None:
     clock = OwnClock()
     world = World(clock)

@@ -26,6 +26,7 @@ def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 CONTAINER = "spec.template.spec.containers.0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("document", "message"),
     [

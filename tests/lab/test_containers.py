@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from petops.lab.quantities import moment
 from petops.lab.store import Change
 from tests.lab.hand_clock import DEPLOYMENTS, PODS, Lab
@@ -54,6 +56,7 @@ def test_the_life_of_a_leaking_container_is_as_recorded() -> None:
     assert lived[start : start + len(expected)] == expected
 
 
+@pytest.mark.slow
 def test_the_kill_comes_about_fifty_five_seconds_after_the_start() -> None:
     lab, _ = watched_leak(70)
     (status,) = lab.leaking()["status"]["containerStatuses"]
@@ -100,6 +103,7 @@ def test_back_off_doubles() -> None:
     assert seen == ["10s", "20s", "40s", "1m20s"]
 
 
+@pytest.mark.slow
 def test_the_leak_ends_with_its_time_limit() -> None:
     lab = Lab()
     lab.inject_leak()
@@ -114,6 +118,7 @@ def test_the_leak_ends_with_its_time_limit() -> None:
     assert usage.memory_rss_bytes < 40 * 1024**2
 
 
+@pytest.mark.slow
 def test_nothing_else_leaks() -> None:
     lab = Lab()
     lab.inject_leak()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from petops.lab.store import clone
 from tests.lab.hand_clock import DEPLOYMENTS, PODS, Lab
 
@@ -57,6 +59,7 @@ def test_an_autoscaler_is_at_rest_where_load_is_near_its_target() -> None:
     assert found["status"]["currentMetrics"][0]["resource"]["current"]["averageUtilization"] > 0
 
 
+@pytest.mark.slow
 def test_an_autoscaler_scales_up_to_its_most_and_says_so() -> None:
     lab = Lab()
     burn(lab, "0.2")
@@ -132,6 +135,7 @@ def test_a_quota_refuses_in_the_api_server_s_words() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_replica_set_that_meets_a_quota_says_so_and_goes_on_once_there_is_room() -> None:
     lab = Lab()
     lab.world.apply([quota(pods="12")])

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.lab.hand_clock import PODS, Lab
 
 API = Path(__file__).parent.parent / "recordings" / "api"
@@ -50,6 +52,7 @@ def test_an_eviction_succeeds_and_uses_the_budget_up() -> None:
     assert lab.get(BUDGET)["status"]["disruptionsAllowed"] == 1
 
 
+@pytest.mark.slow
 def test_a_dry_run_evicts_nothing_and_uses_nothing() -> None:
     lab = Lab()
     first, second = names(lab)

@@ -50,6 +50,7 @@ def mean_seconds(lab: Lab, pod_part: str, seconds: float = 60) -> float:
     return (now.duration_seconds_sum - was.duration_seconds_sum) / count
 
 
+@pytest.mark.slow
 def test_a_throttled_pod_stands_at_its_limit_and_answers_slowly() -> None:
     lab = Faulty("cpu-throttling")
     lab.pass_seconds(60)
@@ -67,6 +68,7 @@ def test_a_throttled_pod_stands_at_its_limit_and_answers_slowly() -> None:
     assert slow > 10 * mean_seconds(lab, calm)
 
 
+@pytest.mark.slow
 def test_a_higher_limit_heals_it_in_place_too() -> None:
     lab = Faulty("cpu-throttling")
     lab.pass_seconds(60)
@@ -87,12 +89,14 @@ def test_a_higher_limit_heals_it_in_place_too() -> None:
     assert mean_seconds(lab, "-burn-") < slow / 5
 
 
+@pytest.mark.slow
 def test_throttling_ends_with_its_time_limit() -> None:
     lab = Faulty("cpu-throttling")
     lab.pass_seconds(620)
     assert mean_seconds(lab, "-burn-") < 0.2
 
 
+@pytest.mark.slow
 def test_pressure_is_seen_as_it_was_recorded() -> None:
     lab = Faulty("node-pressure")
     lab.pass_seconds(75)
@@ -132,6 +136,7 @@ def test_pressure_is_seen_as_it_was_recorded() -> None:
     assert usage.evictions_total == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_injected", [True, False], ids=["injected", "by kubectl alone"])
 def test_pressure_ends_after_the_transition_and_one_node_only_is_filled(
     *, is_injected: bool
@@ -158,6 +163,7 @@ def test_pressure_ends_after_the_transition_and_one_node_only_is_filled(
     assert job["status"]["conditions"][-1]["reason"] == "BackoffLimitExceeded"
 
 
+@pytest.mark.slow
 def test_a_filling_pod_that_is_sent_away_does_not_come_back() -> None:
     lab = Faulty("node-pressure")
     lab.pass_seconds(5)
@@ -168,6 +174,7 @@ def test_a_filling_pod_that_is_sent_away_does_not_come_back() -> None:
     assert not lab.pressed()
 
 
+@pytest.mark.slow
 def test_the_filling_program_ends_with_its_time_limit() -> None:
     lab = Lab()
     (document,) = CATALOGUE["node-pressure"].documents()
@@ -209,6 +216,7 @@ def crash_looping(replicas: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_a_crash_looping_pod_without_statistics_goes_before_the_culprit() -> None:
     lab = Lab()
     lab.world.apply([crash_looping(6)])
@@ -235,6 +243,7 @@ def test_a_crash_looping_pod_without_statistics_goes_before_the_culprit() -> Non
     assert (set(status), status["state"]) == (set(was), was["state"])
 
 
+@pytest.mark.slow
 def test_nothing_of_another_namespace_is_touched_and_system_pods_stay() -> None:
     lab = Faulty("node-pressure")
     lab.pass_seconds(200)

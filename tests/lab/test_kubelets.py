@@ -56,6 +56,7 @@ def test_a_probe_of_a_port_where_nobody_listens_is_refused() -> None:
     assert why.endswith(":9090: connect: connection refused")
 
 
+@pytest.mark.slow
 def test_a_startup_probe_holds_the_others_back_and_kills_what_never_starts() -> None:
     lab = Lab()
     env = [{"name": "STARTS_AFTER_SECONDS", "value": "8"}]
@@ -73,6 +74,7 @@ def test_a_startup_probe_holds_the_others_back_and_kills_what_never_starts() -> 
     assert (status["started"], status["ready"], status["restartCount"]) == (True, True, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "image"),
     [

@@ -305,6 +305,7 @@ def test_bad_requests_are_refused(operations: MetricOperations, given_: dict[str
     assert refused.value.code == "ValidationError"
 
 
+@pytest.mark.slow
 def test_put_metrics_come_back() -> None:
     shop = Shop()
     own = MetricOperations(MetricBook(shop.world), lambda: NOW)

@@ -91,6 +91,7 @@ def spoilt(document: dict[str, Any], chance: random.Random) -> dict[str, Any]:
     return copy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", DOCUMENTS)
 def test_one_wrong_value_is_refused_or_does_no_harm(url: str) -> None:
     chance = random.Random(url)  # noqa: S311

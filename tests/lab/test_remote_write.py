@@ -121,6 +121,7 @@ def test_an_exporters_own_label_wins() -> None:
     assert decoded(body)[0][0] == [("__name__", "up"), ("node", "own")]
 
 
+@pytest.mark.slow
 def test_what_is_large_goes_in_several_requests() -> None:
     timeline = Timeline()
     for step in range(3):

@@ -151,6 +151,7 @@ def test_the_sampled_share_is_that_of_x_ray(hour: Shop) -> None:
     assert len(traces) == pytest.approx(wanted, rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_traces_however_they_are_asked_for(hour: Shop) -> None:
     again = Shop(history=timedelta(hours=1))
     now = BEGAN.timestamp()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from petops.lab.application_metrics import application_samples, application_text
 from petops.lab.application_size import Scale
 from petops.lab.exposition import render
@@ -27,6 +29,7 @@ def test_requests_are_written_the_same() -> None:
     assert application_text(traffic) == render(application_samples(traffic))
 
 
+@pytest.mark.slow
 def test_a_larger_lab_has_the_application_as_often() -> None:
     world = World(HandClock(), behaviours=BEHAVIOURS, size=4)
     pods = list(world.store.objects("pods"))

@@ -27,6 +27,7 @@ def picture(world: World) -> Any:
     return objects, world.usage(), world.traffic(), world.nodes_usage()
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_world_however_often_one_looks() -> None:
     often, seldom, other = Lab(3), Lab(3), Lab(4)
     for lab in (often, seldom, other):
@@ -39,6 +40,7 @@ def test_the_same_seed_makes_the_same_world_however_often_one_looks() -> None:
     assert picture(other.world)[1] != picture(seldom.world)[1]
 
 
+@pytest.mark.slow
 def test_all_is_well_in_the_beginning() -> None:
     lab = Lab()
     pods = lab.get(PODS)["items"]
@@ -54,6 +56,7 @@ def test_all_is_well_in_the_beginning() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_steady_programs_stay_at_a_noisy_plateau() -> None:
     lab = Lab(history=HOUR)
     samples = [
@@ -80,6 +83,7 @@ def test_a_sample_is_refreshed_every_ten_to_fifteen_seconds() -> None:
     assert len(set(gaps)) > 5
 
 
+@pytest.mark.slow
 def test_counters_run_on_from_history_into_the_present() -> None:
     lab = Lab(history=HOUR)
     moments = [BEGAN + timedelta(seconds=15 * step) for step in range(-235, 1)]
@@ -97,6 +101,7 @@ def test_counters_run_on_from_history_into_the_present() -> None:
             assert one.cfs_throttled_periods_total <= one.cfs_periods_total
 
 
+@pytest.mark.slow
 def test_requests_are_counted_all_the_time() -> None:
     lab = Lab(history=HOUR)
     before = {one.pod: one for one in lab.world.traffic_history(BEGAN - timedelta(minutes=30))}
@@ -166,6 +171,7 @@ async def test_until_waits_on_the_clock() -> None:
         await lab.world.until(lambda _: False, timeout=5)
 
 
+@pytest.mark.slow
 async def test_metrics_in_memory_have_one_series_a_run() -> None:
     lab = Lab(history=HOUR)
     lab.inject_leak()

@@ -200,6 +200,7 @@ def test_a_graph_adds_up(every: list[list[Part]], traces: list[Trace]) -> None:
     assert front["TotalResponseTime"] - waited == pytest.approx(own, rel=1e-4)
 
 
+@pytest.mark.slow
 async def test_summaries_come_in_pages_without_gaps_or_twice(shop: Shop) -> None:
     api = XRay(shop.world)
     given: dict[str, Any] = {"StartTime": NOW - 400, "EndTime": NOW}

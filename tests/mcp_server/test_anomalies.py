@@ -71,6 +71,7 @@ STEADY: dict[str, Make] = {
 }
 
 
+@pytest.mark.slow
 def test_the_rate_of_false_alarms_on_steady_curves_is_under_one_in_two_hundred() -> None:
     alarms = {
         name: sum(

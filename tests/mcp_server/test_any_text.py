@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ CLUSTERS = (common(), common(twice=True), other())
 STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(QUESTIONS, st.sampled_from(CLUSTERS))
 def test_any_text_gives_an_answer_or_a_refusal(question: str, cluster: Catalogue) -> None:

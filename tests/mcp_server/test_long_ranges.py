@@ -88,6 +88,7 @@ async def test_between_two_parts_a_call_can_be_cancelled() -> None:
     assert len(ramp.ranges) == 1
 
 
+@pytest.mark.slow
 async def test_a_range_far_beyond_the_limits_is_given_up_on_the_way() -> None:
     ramp = Ramp()
     answer = await asked(ramp, Limits(max_samples=100))

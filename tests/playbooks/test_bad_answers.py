@@ -41,6 +41,7 @@ def forbidding(shop: Shop, *folders: str) -> FakeApi:
     return api
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("about", [FRONT, PAY])
 @pytest.mark.parametrize("folder", FOLDERS)
 async def test_what_rbac_forbids_is_a_gap(folder: str, about: str) -> None:

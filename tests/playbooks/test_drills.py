@@ -53,6 +53,7 @@ def test_every_failure_mode_has_a_drill() -> None:
     assert not without
 
 
+@pytest.mark.slow
 async def test_verdicts_are_told_and_written_down() -> None:
     (drill,) = chosen(["drain"])
     found = await Rehearsal(drill, seed=3).drilled(drill.categories[0])

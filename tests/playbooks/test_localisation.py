@@ -353,6 +353,7 @@ def test_the_benchmark_says_what_it_lacks(
     assert "petshop" in json.loads(capsys.readouterr().out)["skipped"].lower()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PETSHOP.is_dir(), reason="the PetShop data is not at ../shared/petshop")
 def test_petshop() -> None:
     counts: Counter[str] = Counter()

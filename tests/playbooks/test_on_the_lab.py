@@ -55,6 +55,7 @@ FAULTS: dict[str, tuple[Fault, str, str | None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 async def test_a_fault_is_named_and_stays_named(name: str) -> None:
     fault, mode, remedy = FAULTS[name]
@@ -71,6 +72,7 @@ async def test_a_fault_is_named_and_stays_named(name: str) -> None:
             assert found.cause.good_revision == 3, found.because
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 async def test_nothing_is_wrong_before_it_is(seed: int) -> None:
     lab = Lab(seed)
@@ -82,6 +84,7 @@ async def test_nothing_is_wrong_before_it_is(seed: int) -> None:
             assert not found.also_broken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("starts_after", ["1", "20"])
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_good_deploy_is_never_blamed(seed: int, starts_after: str) -> None:

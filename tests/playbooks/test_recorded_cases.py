@@ -91,6 +91,7 @@ async def without(case: str, what: str) -> Diagnosed:
     return await diagnosed_case(case, api=api, metrics=metrics)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["metrics", "events", "nodes", "replicasets", "logs", "services"])
 @pytest.mark.parametrize("case", CASES)
 async def test_with_one_source_away_it_is_right_or_less_sure_and_never_wrong(

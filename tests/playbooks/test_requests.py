@@ -36,6 +36,7 @@ def fact(found: Diagnosed, step: str) -> object:
     return next(one.fact for one in found.results if isinstance(one, Answer) and one.step == step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [{}, OTHER_NAMES], ids=["as-they-are", "renamed"])
 @pytest.mark.parametrize("about", [FRONT, SEARCH, PAY])
 async def test_the_service_that_is_throttled_is_named_wherever_the_alarm_is(
@@ -70,6 +71,7 @@ async def test_a_second_round_is_told_with_why_and_its_steps_stand_by_themselves
     assert len(asked) == len(set(asked))
 
 
+@pytest.mark.slow
 async def test_the_named_steps_of_throttling_are_rows_of_its_ledger() -> None:
     cause = (await Shop(wrong=THROTTLED).diagnosed(PAY)).cause
     assert cause is not None
@@ -97,6 +99,7 @@ async def test_throttled_and_waiting_for_somebody_slow_is_not_its_own_fault() ->
     assert own.weighs == "against"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [{}, OTHER_NAMES], ids=["as-they-are", "renamed"])
 @pytest.mark.parametrize("about", [FRONT, PAY])
 async def test_what_is_slow_outside_of_the_cluster_is_named_and_unproven(
@@ -121,6 +124,7 @@ async def test_a_dependency_that_fails_is_named_too() -> None:
     assert "fails" in found.cause.because
 
 
+@pytest.mark.slow
 async def test_a_service_that_is_slow_by_itself_for_no_known_reason_is_said_to_be_where() -> None:
     shop = Shop(wrong=Wrong(seconds={SEARCH: 0.4}))
     found = await shop.diagnosed(FRONT)
@@ -132,6 +136,7 @@ async def test_a_service_that_is_slow_by_itself_for_no_known_reason_is_said_to_b
     assert "no cause found" in itself.because
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 async def test_nothing_is_named_where_nothing_is_wrong(seed: int) -> None:
     for category in (Category.LATENCY, Category.ERRORS):
@@ -140,6 +145,7 @@ async def test_nothing_is_named_where_nothing_is_wrong(seed: int) -> None:
         assert not found.also_broken
 
 
+@pytest.mark.slow
 async def test_waterfalls_point_at_the_guilty_bar() -> None:
     found = fact(await Shop(wrong=THROTTLED).answered(FRONT), "slow-traces")
     assert isinstance(found, SlowTraces)
@@ -152,6 +158,7 @@ async def test_waterfalls_point_at_the_guilty_bar() -> None:
     assert found.slower_than_seconds is not None
 
 
+@pytest.mark.slow
 async def test_a_node_without_a_cpu_to_give_is_told_from_a_limit() -> None:
     wrong = Wrong(seconds={PAY: 0.4}, waiting={PAY: 0.6, SEARCH: 0.05}, node_cores=1.9)
     shop = Shop(wrong=wrong)
@@ -183,6 +190,7 @@ REQUESTS_DOWN = frozenset({"requests-total", "request-seconds-total", "request-d
 CPU_DOWN = frozenset({"cpu-periods-total", "cpu-throttled-periods-total"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("down", [ALL_DOWN, REQUESTS_DOWN, CPU_DOWN])
 @pytest.mark.parametrize("about", [FRONT, PAY])
 async def test_with_metrics_away_it_is_right_or_less_sure_and_never_wrong(
@@ -221,6 +229,7 @@ async def test_nothing_measured_is_said_to_be_blindness_and_not_health(
     assert "connection refused" in found.blind[0]
 
 
+@pytest.mark.slow
 async def test_stale_and_missing_samples_are_blindness_too() -> None:
     shop = Shop()
     stale = await shop.diagnosed(PAY, metrics=Counters(shop, late_by=500))
@@ -340,6 +349,7 @@ async def test_what_is_slow_outside_is_told_of_the_service_that_calls_it() -> No
     assert (cause.mode, cause.subject) == ("slow-dependency", shop.subject(PAY))
 
 
+@pytest.mark.slow
 async def test_a_role_that_may_not_read_services_still_sees_a_workloads_own_throttling() -> None:
     shop = Shop(wrong=THROTTLED)
     api = shop.api()

@@ -122,6 +122,7 @@ def _strings(one: object) -> list[str]:
     return []
 
 
+@pytest.mark.slow
 @checked
 @given(data=st.data())
 def test_a_card_is_within_the_limits(data: st.DataObject) -> None:
@@ -142,6 +143,7 @@ def test_a_note_is_within_the_limits(data: st.DataObject) -> None:
     assert length([one.get("text") for one in message.blocks]) <= WHOLE_MESSAGE
 
 
+@pytest.mark.slow
 @checked
 @given(data=st.data())
 def test_the_details_are_within_the_limits(data: st.DataObject) -> None:
@@ -151,6 +153,7 @@ def test_the_details_are_within_the_limits(data: st.DataObject) -> None:
     assert_posted(view["blocks"], view=True)
 
 
+@pytest.mark.slow
 @checked
 @given(data=st.data())
 def test_a_storm_and_the_board_are_within_the_limits(data: st.DataObject) -> None:
@@ -304,6 +307,7 @@ def test_a_chart_is_a_picture_of_what_was_measured() -> None:
     assert 5_000 < len(picture) < 400_000
 
 
+@pytest.mark.slow
 @settings(checked, max_examples=6)
 @given(
     values=st.lists(st.floats(0, 1e12), min_size=1, max_size=8),

@@ -175,6 +175,7 @@ async def test_a_storm_of_a_hundred_is_one_message_and_no_429_is_ignored() -> No
     assert len(slack.cards()) == 8
 
 
+@pytest.mark.slow
 async def test_a_hundred_messages_obey_a_message_a_second_and_keep_their_order() -> None:
     clock, engine, slack = stage()
     async with mirrored(engine, slack, shows=Shows(routes=(ROUTE_ALL,), storm_incidents=1000)):

@@ -39,6 +39,7 @@ def petops(journal: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_journal_as_it_was_written_is_content(journal: Path) -> None:
     done = petops(journal, "audit", "verify")
     assert done.returncode == 0, done.stderr
@@ -50,6 +51,7 @@ def test_a_journal_as_it_was_written_is_content(journal: Path) -> None:
     assert "written anew" in other.stderr
 
 
+@pytest.mark.slow
 def test_a_line_that_was_edited_is_named(journal: Path) -> None:
     with sqlite3.connect(journal) as file:
         file.execute("update entries set body = replace(body, 'one', 'two') where seq = 2")
@@ -63,6 +65,7 @@ def test_a_line_that_was_edited_is_named(journal: Path) -> None:
     assert "line 2" in done.stderr
 
 
+@pytest.mark.slow
 def test_no_journal_is_one_sentence(tmp_path: Path) -> None:
     done = petops(tmp_path / "none.db", "audit", "verify")
     assert done.returncode == 1
@@ -70,6 +73,7 @@ def test_no_journal_is_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_an_incident_is_exported_as_markdown_and_as_json(journal: Path) -> None:
     text = petops(journal, "incidents", "export", "INC-0001")
     assert text.stdout.startswith("# INC-0001: no cause found")

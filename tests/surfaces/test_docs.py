@@ -127,6 +127,7 @@ def exists(words: list[str]) -> None:
         assert option.partition("=")[0] in shown, words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_in_running_text_exists(page: str) -> None:
     """`petops …` between backticks, too."""

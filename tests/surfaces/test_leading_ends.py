@@ -134,6 +134,7 @@ async def kinds(both: TwoReplicas) -> list[type[ev.Event]]:
     return [type(one.event) for one in await both.stage.journal.read(0)]
 
 
+@pytest.mark.slow
 async def test_the_change_is_made_and_journaled_before_the_lease_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -151,6 +152,7 @@ async def test_the_change_is_made_and_journaled_before_the_lease_goes_on(
     await ended(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [6.0, 60.0], ids=["made", "not-made"])
 async def test_a_change_that_takes_too_long_is_settled_by_the_next_leader(
     monkeypatch: pytest.MonkeyPatch, seconds: float
@@ -169,6 +171,7 @@ async def test_a_change_that_takes_too_long_is_settled_by_the_next_leader(
     await ended(second)
 
 
+@pytest.mark.slow
 async def test_who_has_lost_the_lease_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     both = TwoReplicas(monkeypatch)
     both.cluster.seconds = 60.0

@@ -214,6 +214,7 @@ async def test_a_journal_on_disk_is_followed(tmp_path: Path) -> None:
                 assert await first(entries, 1) == [opened]
 
 
+@pytest.mark.slow
 def test_importing_it_imports_no_client() -> None:
     program = "import sys, petops.remote; sys.exit('httpx2' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603

@@ -112,6 +112,7 @@ async def test_a_refusal_is_an_entry_with_its_own_status(
     assert (answer.status_code, answer.json()["event"]["kind"]) == (409, "request-refused")
 
 
+@pytest.mark.slow
 async def test_the_board_and_its_incidents_are_shown(
     client: httpx2.AsyncClient, engine: SmallEngine
 ) -> None:
