@@ -22,6 +22,7 @@ from petops.secrets_access import with_secrets
 from petops.sources.mcp_caller import McpCaller
 
 ANSWER_SECONDS: Final = 15.0
+_SUGGEST_SECONDS: Final = 10.0
 _KEYS: Final = ("promql", "kind", "start", "end", "step", "error", "insights")
 _FAILED: Final = 1
 
@@ -45,7 +46,9 @@ async def asked(
             if question is None:
                 from petops.programs.asking_prompt import prompted  # noqa: PLC0415 - needs readline
 
-                return await prompted(server, time)
+                at = {"time": time} if time else {}
+                suggested = await server.call("suggest_queries", at, _SUGGEST_SECONDS)
+                return await prompted(suggested, lambda line: ask(server, line, time))
             answer = await ask(server, question, time)
     except PetopsError as exc:
         if not as_json:

@@ -6,42 +6,44 @@ import asyncio
 import contextlib
 import readline
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from petops.config import state_folder
 from petops.errors import PetopsError
-from petops.programs.asking import ask
 from petops.programs.asking_shown import show
 from petops.programs.printing import note
-from petops.sources.mcp_caller import McpCaller
 
 PROMPT: Final = "petops> "
 MOST_HISTORY: Final = 1_000
-_SUGGEST_SECONDS: Final = 10.0
 _ENDS: Final = frozenset({"exit", "quit", "q"})
 
+Answered = Callable[[str], Awaitable[Mapping[str, Any]]]
+"""Returns the answer to a question; raises PetopsError if it cannot be had."""
 
-async def prompted(server: McpCaller, time: str | None) -> int:
-    """Answer questions until the input ends."""
-    known = await server.call("suggest_queries", {"time": time} if time else {}, _SUGGEST_SECONDS)
+
+async def prompted(suggested: Mapping[str, Any], answered: Answered) -> int:
+    """Answer questions until the input ends.
+
+    `suggested` has `names`, which TAB completes, and `questions` as examples.
+    """
     history = state_folder() / "questions"
-    _prepare(history, known["names"])
+    _prepare(history, suggested["names"])
     note("Ask in words; TAB completes names, an empty line or Ctrl-D ends. For example:")
-    for question in known["questions"][:3]:
+    for question in suggested["questions"][:3]:
         note(f"  {question}")
     try:
         while line := await asyncio.to_thread(_read):
-            await _answer(server, line, time)
+            await _answer(answered, line)
     finally:
         _keep(history)
     return 0
 
 
-async def _answer(server: McpCaller, line: str, time: str | None) -> None:
+async def _answer(answered: Answered, line: str) -> None:
     try:
-        show(await ask(server, line, time))
+        show(await answered(line))
     except PetopsError as exc:
         note(f"error: {exc.message}")
         if exc.hint:
