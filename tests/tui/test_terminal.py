@@ -135,9 +135,7 @@ def test_a_leak_is_repaired_by_keyboard_alone(
         found = terminal.until("INC-0001", "watching", "recovered", "mitigated")
         assert found["incident"] == "INC-0001"
         window.until("recovered", "mitigated", seconds=60)
-        window.press(":")
-        window.until("command, for example")
-        window.line("quit")
+        _commanded(window, "quit")
         window.until("left with 0")
         assert window.flags() == "0 1 0"
         window.line("stty -a")
@@ -148,6 +146,12 @@ def test_a_leak_is_repaired_by_keyboard_alone(
         window.end()
 
 
+def _commanded(window: Window, line: str) -> None:
+    window.press(":")
+    window.until("command, for example")
+    window.line(line)
+
+
 def _injected_by_keyboard(window: Window) -> None:
     _asked_of_chaos(window, 0, "i", "inject this fault")
     window.until("at work")
@@ -156,9 +160,7 @@ def _injected_by_keyboard(window: Window) -> None:
 
 def _asked_of_chaos(window: Window, which: int, key: str, question: str) -> None:
     """Open the chaos screen, go to a fault, press a key, and confirm what it asks."""
-    window.press(":")
-    window.until("command, for example")
-    window.line("chaos")
+    _commanded(window, "chaos")
     window.until("not injected", "at work")
     window.press("g", *["j"] * which, key)
     window.until(question)
@@ -175,14 +177,15 @@ def test_three_faults_are_repaired_by_keyboard_while_another_terminal_sees_the_s
 ) -> None:
     across = attached(terminal)
     options = across if how == "attached" else ""
+    environment = dict(terminal.environment)
     if how == "attached":  # a person's own settings say where faults go and charts come from
         wanted = ("KUBECONFIG", "PETOPS_CONTEXT", "PROMETHEUS_URL")
-        terminal.environment |= {
+        environment |= {
             name: value for name, value in terminal.variables().items() if name in wanted
         }
     program = f"{shlex.quote(sys.executable)} -m petops tui --utc"
-    window = Window(tmp_path_factory.mktemp("tmux"), terminal.environment, (120, 40))
-    other = Window(tmp_path_factory.mktemp("tmux"), terminal.environment, (80, 24))
+    window = Window(tmp_path_factory.mktemp("tmux"), environment, (120, 40))
+    other = Window(tmp_path_factory.mktemp("tmux"), environment, (80, 24))
     try:
         window.line(f"{program}{options}")
         other.line(f"{program}{across}")
@@ -212,14 +215,11 @@ def _ended(*windows: Window) -> None:
 
 def _repaired(window: Window, other: Window, incident: str) -> None:
     """Wait for the incident, open it in both terminals, and approve its first change in one."""
-    window.press(":")
-    window.until("command, for example")
-    window.line("board")
     for one in (window, other):
+        _commanded(one, "board")
         one.until(incident, seconds=PATIENCE_SECONDS)
-        one.press(":")
-        one.until("command, for example")
-        one.line(f"approve {incident}")
+        one.until("needs approval", seconds=60)
+        _commanded(one, f"approve {incident}")
         one.until("dry run", seconds=60)
     window.press("a")
     window.until("Type yes")
