@@ -11,7 +11,7 @@ from petops.domain.incident import Board, Incident
 from petops.domain.subject import Kind
 from petops.programs.dashboard_charts import plots, scope_of, window_of
 from petops.tui.palette import DARK, PALETTES
-from petops.tui.plots import amount, memory_of
+from petops.tui.plots import Plot, amount, memory_of, with_memory
 from petops.tui.times import Times
 from petops.tui.widgets.chart import chart
 from tests.tui.scripted import MITIGATED, PROPOSED, STORY
@@ -73,6 +73,27 @@ def test_counters_become_rates_ratios_and_sums() -> None:
     assert list(found) == ["cpu", "throttled"]  # one reading of latency is no curve
     assert [one.value for one in found["cpu"].curves[0].points] == [3.0, 2.2]
     assert [one.value for one in found["throttled"].curves[0].points] == [50.0, 0.0]
+
+
+def read_memory(*values: float, container: str = "app") -> tuple[Plot, ...]:
+    scaled = counter("a", *(value * 1024 * 1024 for value in values), container=container)
+    return plots(incident(), {Signal.MEMORY_RSS_BYTES: [scaled]})
+
+
+def test_memory_that_goes_on_after_the_diagnosis_is_drawn_with_its_limit() -> None:
+    known = memory_of(incident())
+    assert known is not None
+    assert known.ahead is not None
+    blamed = "petadoptionshistory-py"
+    (memory,) = with_memory(read_memory(80, 120, container=blamed), known)
+    assert memory.end > known.end
+    assert (memory.limit, memory.curves[0].top) == (known.limit, known.limit)
+    late = int((known.ahead.at - AT).total_seconds() // 15) + 2
+    (memory,) = with_memory(read_memory(*[90.0] * late, container=blamed), known)
+    assert memory.ahead is None  # that time has come
+    assert with_memory(read_memory(80, 120, container="sidecar"), known) == (known,)
+    assert with_memory((), known) == (known,)
+    assert with_memory((), None) == ()
 
 
 def test_kills_rollouts_and_the_change_are_drawn_in() -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
+from petops.domain import events as ev
+from petops.domain.events import Entry
 from petops.domain.incident import Board, Incident
 from petops.domain.runbook import Runbook
 from petops.domain.traces import ServiceEdge
 from petops.domain.tracing import Bar, MapNode, ServiceMap, SlowTraces, Waterfall
+from petops.programs.telling import told
 from petops.tui.calls import CallRow, call_rows
 from petops.tui.drawn import Drawn
 from petops.tui.palette import DARK, PALETTES
+from petops.tui.plain import fitted_end
 from petops.tui.runbook import CodeRow, runbook_rows
 from petops.tui.story import culprit, story_rows
+from petops.tui.timeline import Timeline
 from petops.tui.times import Times
 from petops.tui.waterfall import BarRow, trace_rows, waits
 from tests.tui.scripted import PROPOSED, STORY
@@ -107,6 +112,23 @@ def test_a_runbook_is_text_and_its_code_can_be_copied() -> None:
     assert "\x1b" not in told
     assert "\u202e" not in told
     assert "[b]x[/]" in told
+
+
+def test_the_timeline_leaves_out_how_far_slack_shows_it() -> None:
+    (known,) = Board().after(*STORY[:PROPOSED]).incidents.values()
+    rows = Timeline(told, TIMES).rows(known)
+    sent = ev.Mirrored(
+        at=known.opened_at, surface="slack", part="card", channel="C", message="m", shown=4
+    )
+    entry = Entry(seq=99, incident=known.id, number=known.number + 1, event=sent)
+    shown = Timeline(told, TIMES).rows(known.after(entry))
+    assert [one.key for one in shown] == [one.key for one in rows]
+
+
+def test_names_of_pods_are_cut_at_their_beginning() -> None:
+    assert fitted_end("checkout-5d9f8-x2x4k", 9) == "…f8-x2x4k"
+    assert fitted_end("checkout", 10) == "checkout  "
+    assert all(cell_len(fitted_end("漢字" * 9, width)) == width for width in (0, 1, 2, 7, 8))
 
 
 def test_hostile_names_are_shown_in_traces_and_calls() -> None:

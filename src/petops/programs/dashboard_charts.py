@@ -152,8 +152,15 @@ def plots(incident: Incident, read: _Read) -> tuple[Plot, ...]:
         rate[Signal.CPU_THROTTLED_PERIODS_TOTAL], rate[Signal.CPU_PERIODS_TOTAL], _PERCENT
     )
     latency = _over(rate[Signal.REQUEST_SECONDS_TOTAL], rate[Signal.REQUEST_DURATIONS_TOTAL])
+    cause = incident.diagnosis.cause if incident.diagnosis else None
+    blamed = cause.container if cause else ""  # a limit is a container's: so is its curve
+    memory = [
+        one
+        for one in read.get(Signal.MEMORY_RSS_BYTES, ())
+        if not blamed or one.label("container") == blamed
+    ]
     made = (
-        _plot("memory", "MiB", _by_pod(read.get(Signal.MEMORY_RSS_BYTES, ()), _mebibytes)),
+        _plot("memory", "MiB", _by_pod(memory, _mebibytes)),
         _plot("cpu", "cores", rate[Signal.CPU_SECONDS_TOTAL], min(limits) if limits else None),
         _plot("throttled", "%", throttled),
         _plot("latency", "s", latency),

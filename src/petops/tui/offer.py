@@ -82,7 +82,7 @@ def _diff(proposal: Proposal, width: int, paint: Palette) -> list[Text]:
 
 def _guards(proposal: Proposal, width: int, paint: Palette) -> list[Text]:
     content = sum(one.ok and one.known for one in proposal.guards)
-    told = f"{content} of {len(proposal.guards)} content"
+    told = f"{content} of {len(proposal.guards)} let it pass"
     lines = [Text(), Text.assemble(("guards ", paint.heading), (told, paint.dim))]
     sure = [one for one in proposal.guards if one.ok and one.known]
     names = [plain(one.name.replace("-", " ")) for one in sure]

@@ -40,6 +40,14 @@ def fitted(text: str, width: int) -> str:
     return kept + "…" + " " * (width - 1 - cell_len(kept))
 
 
+def fitted_end(text: str, width: int) -> str:
+    """Return text in exactly `width` cells, its end where it is too long: pods differ there."""
+    safe = plain(text)
+    if cell_len(safe) <= width or width < 2:
+        return fitted(text, width)
+    return "…" + set_cell_size(safe[::-1], width - 1)[::-1]
+
+
 def wrapped(text: str, width: int) -> list[str]:
     """Return text in lines of at most `width` cells, broken between words where it can be."""
     parts = (_lines(plain(part), max(4, width)) for part in text.split("\n"))

@@ -110,6 +110,25 @@ def memory_of(incident: Incident) -> Plot | None:
     return marked(plot, incident)
 
 
+def with_memory(read: Sequence[Plot], memory: Plot | None) -> tuple[Plot, ...]:
+    """Return what was read with the journal's memory in it.
+
+    The journal knows of limit, lifetimes and the next kill, but ends with the investigation: curves
+    that go on after it are drawn with its limit.
+    """
+    live = next((one for one in read if memory and one.title == memory.title), None)
+    if memory is None:
+        return tuple(read)
+    if live is None:
+        return (memory, *read)
+    made = memory
+    if live.end > memory.end:
+        ahead = memory.ahead if memory.ahead and memory.ahead.at > live.end else None
+        curves = tuple(replace(one, top=memory.limit) for one in live.curves)
+        made = replace(live, curves=curves, limit=memory.limit, ahead=ahead)
+    return tuple(made if one is live else one for one in read)
+
+
 def _lifetime(life: Lifetime) -> Curve:
     points = tuple(Sample(at=one.at, value=one.mib) for one in life.readings)
     return Curve(name=life.pod, points=points, ended=not life.alive, top=life.limit_mib)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from rich.text import Text
 
-from petops.domain.events import Entry
+from petops.domain.events import Entry, Mirrored
 from petops.domain.incident import Incident
 from petops.tui.drawn import Paragraph
 from petops.tui.given import Spoken, Tell
@@ -77,9 +77,14 @@ class Timeline:
         self._told: dict[int, EntryRow] = {}
 
     def rows(self, incident: Incident) -> list[EntryRow | Paragraph]:
-        """Return the rows, oldest first; where entries are not held here, a line says so."""
+        """Return the rows, oldest first; where entries are not held here, a line says so.
+
+        How far other surfaces show it is bookkeeping, as long again as the story: it is left out.
+        """
         held = incident.history
-        rows: list[EntryRow | Paragraph] = [self._row(one) for one in held]
+        rows: list[EntryRow | Paragraph] = [
+            self._row(one) for one in held if not isinstance(one.event, Mirrored)
+        ]
         missing = incident.number - len(held)
         if missing > 0 and rows:
             note = f"{missing} entries in between are being fetched from the journal …"

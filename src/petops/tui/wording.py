@@ -127,7 +127,9 @@ def state_words(incident: Incident, now: datetime, times: Times) -> str:
         case Phase.MITIGATED:
             match incident.outcome:
                 case ev.Mitigated(forecast=ahead) if ahead and ahead.next_kill_at:
-                    return f"{words}, next kill at {times.clock(ahead.next_kill_at)}"
+                    kill = times.clock(ahead.next_kill_at)
+                    told = "a kill was due" if ahead.next_kill_at < now else "next kill"
+                    return f"{words}, {told} at {kill}"
         case _:
             pass
     return words

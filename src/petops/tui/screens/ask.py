@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Key
 from textual.widgets import Input
 
 from petops.domain.evidence import Series
@@ -95,6 +96,20 @@ class ChartRow:
         return ()
 
 
+class Prompt(Input):
+    """No question begins with `:` or `?`: there they do what they do everywhere else."""
+
+    ELSEWHERE: ClassVar[Mapping[str, str]] = {":": "app.command", "?": "app.help"}
+
+    async def on_key(self, event: Key) -> None:
+        """Keep what is no question out of the line."""
+        action = "" if self.value else self.ELSEWHERE.get(event.character or "", "")
+        if action:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(action)
+
+
 class AskScreen(DeskScreen):
     """Answers stay, the latest first."""
 
@@ -102,6 +117,8 @@ class AskScreen(DeskScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "prompt", "Ask"),
         Binding("y", "copy", "Copy query"),
+        Binding("tab", "app.focus_next", "Answers"),
+        Binding("escape", "app.back", "Back"),
     ]
 
     def __init__(self, desk: Desk, question: str = "") -> None:
@@ -110,7 +127,7 @@ class AskScreen(DeskScreen):
         self._answers: list[tuple[str, Told | None]] = []
 
     def body(self) -> ComposeResult:
-        yield Input(
+        yield Prompt(
             placeholder="a question, for example: which pods use most memory?", id="question"
         )
         missing = self.desk.given.missing.get("ask", "")

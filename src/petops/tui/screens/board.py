@@ -34,14 +34,20 @@ class BoardScreen(Deciding):
     title_words = "board"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open"),
-        Binding("a", "approval", "Decide"),
-        Binding("o", "acknowledge", "On it"),
-        Binding("z", "snooze", "Snooze"),
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("s", "order", "Sort"),
-        Binding("e", "every", "Ended"),
-        Binding("y", "copy", "Copy", show=False),
-        Binding("x", "close_incident", "Close", show=False),
+        Binding("a", "approval", "Decide", tooltip="Read what is on offer, and decide"),
+        Binding("o", "acknowledge", "On it", tooltip="Say that you are on it"),
+        Binding("z", "snooze", "Snooze", tooltip="Be quiet about it for 30 min"),
+        Binding(
+            "slash",
+            "filter",
+            "Filter",
+            key_display="/",
+            tooltip="Only rows with these words; esc clears",
+        ),
+        Binding("s", "order", "Sort", tooltip="Order by the next column"),
+        Binding("e", "every", "Ended", tooltip="Show those that are over, too"),
+        Binding("y", "copy", "Copy its id", show=False),
+        Binding("x", "close_incident", "End it by hand, with a reason", show=False),
         Binding("tab", "engine", "One engine alone", show=False),
     ]
 

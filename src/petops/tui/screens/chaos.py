@@ -17,7 +17,7 @@ from petops.tui.drawn import Heading, Paragraph
 from petops.tui.feed import Feed, is_production
 from petops.tui.given import Fault, Injected
 from petops.tui.palette import Palette
-from petops.tui.plain import fitted
+from petops.tui.plain import fitted, wrapped
 from petops.tui.screens.base import DeskScreen
 from petops.tui.screens.confirm import Confirm, Question
 from petops.tui.times import countdown
@@ -40,20 +40,26 @@ class FaultRow:
         return self.fault.name
 
     def tall(self, width: int) -> int:
-        del width
-        return 2
+        return 1 + len(wrapped(self.fault.summary, width - 2))
 
     def lines(self, width: int, paint: Palette) -> Sequence[Text]:
-        head = Text.assemble((fitted(self.fault.name, 26), paint.strong))
-        at_work = f"● at work, {self.left}" if self.left else "○ not injected"
+        head = Text.assemble((fitted(self.fault.name, 18), paint.strong))
+        at_work = self.left or "○ not injected"
         head.append(at_work, paint.accent if self.left else paint.dim)
         head.append(f"  {self.fault.target}", paint.dim)
         head.truncate(width, overflow="ellipsis")
-        return head, Text("  " + fitted(self.fault.summary, max(1, width - 2)), paint.dim)
+        summary = wrapped(self.fault.summary, width - 2)
+        return head, *(Text("  " + one, paint.dim) for one in summary)
 
     def detail(self, width: int, paint: Palette) -> Sequence[Text]:
         del width, paint
         return ()
+
+
+class FaultList(RowList):
+    """Enter injects here, as `i` does: one of them in the line of keys is enough."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Inject…", show=False)]
 
 
 class ChaosScreen(DeskScreen):
@@ -61,7 +67,7 @@ class ChaosScreen(DeskScreen):
 
     title_words = "chaos"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("i,enter", "inject", "Inject…", key_display="i"),
+        Binding("i", "inject", "Inject…"),
         Binding("c", "clean", "Take back…"),
         Binding("b", "app.board", "Watch on the board"),
     ]
@@ -73,7 +79,7 @@ class ChaosScreen(DeskScreen):
         self._trouble = ""
 
     def body(self) -> ComposeResult:
-        yield RowList(id="chaos-rows", chooses=True)
+        yield FaultList(id="chaos-rows", chooses=True)
 
     def on_mount(self) -> None:
         self.query_one(RowList).focus()
@@ -108,10 +114,12 @@ class ChaosScreen(DeskScreen):
             rows.append(Paragraph("asking", "asking the cluster …", "dim"))
         for fault in self._faults:
             expires = ends.get(fault.name)
-            left = "ends in " + countdown((expires - now).total_seconds()) if expires else ""
+            left = "● at work, no end known" if fault.name in ends else ""
             if expires and expires <= now:
-                left = "its time is up, c clears it away"
-            rows.append(FaultRow(fault, left or ("no end known" if fault.name in ends else "")))
+                left = "◌ its time is up, c clears it away"
+            elif expires:
+                left = f"● at work, ends in {countdown((expires - now).total_seconds())}"
+            rows.append(FaultRow(fault, left))
         self.query_one(RowList).show(rows)
 
     @property

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from petops.tui.palette import Palette, palette
+from petops.tui.plain import wrapped
 
 _EVERYWHERE = (
     (":", "commands"),
@@ -33,6 +34,9 @@ _SIGNS = (
 )
 
 
+_KNOWN = {key for key, _ in _EVERYWHERE} - {"tab"}
+_KEYS = 24
+_WIDTH, _FRAME = 84, 8  # as the style sheet has them
 _TEXTUALS = {"", "Focus Next", "Focus Previous", "Copy selected text", "Minimize"}
 
 
@@ -54,14 +58,24 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="help") as box:
             box.border_title = "keys and commands"
             box.border_subtitle = "esc"
-            yield Static(self._text(palette(self.app.theme)))
+            yield Static()
 
-    def _text(self, paint: Palette) -> Text:
+    def on_mount(self) -> None:
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        """Lay the words out for the width."""
+        width = min(_WIDTH, self.size.width * 96 // 100) - _FRAME
+        self.query_one(Static).update(self._text(palette(self.app.theme), width))
+
+    def _text(self, paint: Palette, width: int) -> Text:
         text = Text()
         here = [
-            (self.app.get_key_display(one.binding), one.binding.description)
+            (self.app.get_key_display(one.binding), one.tooltip or one.binding.description)
             for one in self._below.active_bindings.values()
-            if one.node is self._below and one.binding.description not in _TEXTUALS
+            if one.node is self._below
+            and one.binding.description not in _TEXTUALS
+            and self.app.get_key_display(one.binding) not in _KNOWN
         ]
         parts = (
             ("this screen", here),
@@ -72,8 +86,11 @@ class HelpScreen(ModalScreen[None]):
         for name, rows in parts:
             text.append(f"{name}\n", paint.heading)
             for key, what in rows:
-                text.append(f"  {key:<22}", paint.accent)
-                text.append(f"{what}\n", paint.text)
+                first, *others = wrapped(what, max(8, width - _KEYS))
+                text.append(f"  {key:<{_KEYS - 2}}", paint.accent)
+                text.append(f"{first}\n", paint.text)
+                for one in others:
+                    text.append(f"{' ' * _KEYS}{one}\n", paint.text)
             text.append("\n")
         text.append(
             "Nothing in a cluster changes before you have typed a word that the question asks for.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.text import Text
 from textual import on, work
@@ -23,6 +23,9 @@ from petops.tui.screens.deciding import Deciding
 from petops.tui.times import Times, duration
 from petops.tui.widgets.row_list import RowList
 from petops.tui.wording import PHASES, cause_of, workload
+
+_WIDE: Final = 90
+_YEAR: Final = len("2026-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,18 @@ class PastRow:
     def lines(self, width: int, paint: Palette) -> Sequence[Text]:
         incident, wording = self.incident, PHASES[self.incident.phase]
         took = stages(incident)
-        text = Text(f"{self.times.day(incident.opened_at)}  ", paint.dim)
+        is_narrow = width < _WIDE
+        day = self.times.day(incident.opened_at)
+        text = Text(f"{day[_YEAR:] if is_narrow else day}  ", paint.dim)
         text.append(fitted(incident.id, 10), paint.dim)
         text.append(fitted(f"{wording.sign} {wording.words}", 17), paint.tone(wording.tone))
-        text.append(fitted(duration(took.mttr_seconds), 9), paint.strong)
-        room = max(8, width - text.cell_len - 20)
-        text.append(fitted(workload(incident), room) + " ", paint.text)
-        text.append(fitted(cause_of(incident)[0], 19), paint.dim)
+        text.append(fitted(duration(took.mttr_seconds), 8), paint.strong)
+        for_cause = 12 if is_narrow else 20
+        room = max(8, width - text.cell_len - for_cause - 1)
+        whose = workload(incident)
+        whose = whose.rpartition("/")[2] if is_narrow else whose
+        text.append(fitted(whose, room) + " ", paint.text)
+        text.append(fitted(cause_of(incident)[0], for_cause), paint.dim)
         return (text,)
 
     def detail(self, width: int, paint: Palette) -> Sequence[Text]:

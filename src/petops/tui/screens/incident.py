@@ -22,7 +22,7 @@ from petops.tui.feed import Ref
 from petops.tui.ledger import LedgerRow, StepRow, diagnosis_rows
 from petops.tui.palette import Palette, palette
 from petops.tui.plain import plain, wrapped
-from petops.tui.plots import Plot, memory_of
+from petops.tui.plots import Plot, memory_of, with_memory
 from petops.tui.screens.deciding import Deciding
 from petops.tui.story import EMPTY, STORY, culprit, story_rows
 from petops.tui.timeline import Timeline
@@ -45,17 +45,17 @@ class IncidentScreen(Deciding):
 
     title_words = "incident"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "approval", "Decide"),
-        Binding("o", "acknowledge", "On it"),
-        Binding("w", "correct", "Wrong cause…"),
-        Binding("f", "full", "Full"),
+        Binding("a", "approval", "Decide", tooltip="Read what is on offer, and decide"),
+        Binding("o", "acknowledge", "On it", tooltip="Say that you are on it"),
+        Binding("w", "correct", "Wrong cause…", tooltip="Say what it really was"),
+        Binding("f", "full", "Full", tooltip="Give this pane the whole screen"),
         *(
-            Binding(str(number), f"pane('{name}')", name.capitalize(), show=False)
+            Binding(str(number), f"pane('{name}')", f"Go to {name}", show=False)
             for number, name in enumerate(PANES, start=1)
         ),
-        Binding("z", "snooze", "Snooze", show=False),
-        Binding("y", "copy", "Copy"),
-        Binding("x", "close_incident", "Close", show=False),
+        Binding("z", "snooze", "Be quiet about it for 30 min", show=False),
+        Binding("y", "copy", "Copy", tooltip="Copy the query of this row, else the incident's id"),
+        Binding("x", "close_incident", "End it by hand, with a reason", show=False),
     ]
 
     def __init__(self, desk: Desk, ref: Ref) -> None:
@@ -181,13 +181,10 @@ class IncidentScreen(Deciding):
             self.query_one(f"#{here}", RowList).border_title = "  ".join(parts)
 
     def _show_charts(self, incident: Incident) -> None:
-        """Draw what was read, the journal's own memory in its place: that knows of lifetimes."""
-        memory = memory_of(incident)
-        plots = [memory if memory and one.title == memory.title else one for one in self._read]
-        if memory and memory not in plots:
-            plots.insert(0, memory)
+        """Draw what was read, with what the journal knows of memory."""
         charts = self.query_one(Charts)
-        charts.plots, charts.note = tuple(plots), self._note
+        charts.plots = with_memory(self._read, memory_of(incident))
+        charts.note = self._note
 
     def _title(self, incident: Incident, paint: Palette) -> Text:
         wording = PHASES[incident.phase]
@@ -204,7 +201,8 @@ class IncidentScreen(Deciding):
             text.append(f"  {plain(incident.acknowledged.by.user)} is on it", paint.info)
         text.append(f"  {plain(str(cluster))}", paint.dim)
         if incident.joined:
-            text.append(f"  {incident.joined} more reports", paint.dim)
+            reports = "report" if incident.joined == 1 else "reports"
+            text.append(f"  {incident.joined} more {reports}", paint.dim)
         text.truncate(max(1, self.size.width - 1), overflow="ellipsis")
         return text
 

@@ -16,7 +16,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from petops.tui.palette import Palette, palette
-from petops.tui.plain import fitted, plain, wrapped
+from petops.tui.plain import fitted, fitted_end, plain, wrapped
 from petops.tui.plots import Curve, Plot, amount
 from petops.tui.times import Times
 
@@ -24,6 +24,7 @@ _TICKS: Final = "▁▂▃▄▅▆▇█"
 _SMALLEST = (24, 5)
 _TONES: Final = ("accent", "info", "good", "warn")
 _MOST_CURVES: Final = 12
+_ROOM_FOR_A_NAME: Final = 28
 ROOM_FOR_A_PLOT: Final = 14
 
 
@@ -162,14 +163,17 @@ def curve_line(curve: Curve, plot: Plot, index: int, width: int, paint: Palette)
     first, last = values[0], amount(values[-1], plot.unit)
     of = f" of {amount(curve.top, plot.unit)}" if curve.top else ""
     figures = f" {amount(first, plot.unit)} → {last}{of}"
-    state = ("ended" if curve.ended else "alive") if plot.unit == "MiB" else ""
-    name = max(8, min(30, width - 24 - len(figures)))
-    cells = max(4, min(24, width - name - len(figures) - 7))
-    text = Text(fitted(curve.name, name) + " ", paint.dim)
+    state = (" ended" if curve.ended else " alive") if plot.unit == "MiB" else ""
+    if width < len(figures) + _ROOM_FOR_A_NAME and not curve.ended:
+        state = ""  # what is not said to have ended is alive
+    room = width - len(figures) - len(state) - 1
+    name = max(8, min(30, room - 18))
+    cells = max(4, min(24, room - name))
+    text = Text(fitted_end(curve.name, name) + " ", paint.dim)
     tone = paint.tone(_TONES[index % len(_TONES)])
     text.append(sparkline(values, top, cells).ljust(cells), tone)
     text.append(figures, paint.text)
-    text.append(f" {state}", paint.bad if curve.ended else paint.good)
+    text.append(state, paint.bad if curve.ended else paint.good)
     return text
 
 

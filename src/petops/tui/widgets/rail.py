@@ -22,6 +22,7 @@ NOW: Final = "◐"
 AHEAD: Final = "○"
 STOPPED: Final = "✗"
 SKIPPED: Final = "·"
+_SHORT: Final = {"detect": "det", "diagnose": "diag", "decide": "dec", "recover": "rec"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def rail(incident: Incident, now: datetime, width: int, paint: Palette) -> Text:
     else:
         so_far = max(0.0, (now - incident.alarm.started_at).total_seconds())
         total = Text.assemble(("  so far ", paint.dim), (countdown(so_far), paint.strong))
-    for form in ("wide", "close", "tight", "signs"):
+    for form in ("wide", "close", "tight", "bare", "short", "signs"):
         text = _drawn(found, form, paint)
         if text.cell_len + total.cell_len <= width:
             text.append_text(total)
@@ -143,19 +144,25 @@ def rail(incident: Incident, now: datetime, width: int, paint: Palette) -> Text:
 
 
 def _drawn(found: tuple[Stop, ...], form: str, paint: Palette) -> Text:
-    """Return the stages in one of four forms, from roomy to signs alone."""
+    """Return the stages in one form, from roomy to signs alone.
+
+    `bare` says of what is done only how long it took, and `short` shortens names, too.
+    """
     text = Text()
-    gap = "" if form in {"tight", "signs"} else " "
+    gap = " " if form in {"wide", "close"} else ""
+    is_bare = form in {"bare", "short"}
     for index, stop in enumerate(found):
         if index:
             line = "━" if stop.sign not in {AHEAD, SKIPPED} else "┄"
             between = {"wide": f" {line * 3} ", "close": f" {line} "}.get(form, " ")
             text.append(between, paint.faint)
         style = paint.tone(stop.tone)
-        text.append(stop.sign, style)
+        if not is_bare or stop.sign != DONE:
+            text.append(stop.sign, style)
         if form != "signs" or stop.sign in {NOW, STOPPED}:
-            text.append(f"{gap}{stop.name}", style if stop.sign != AHEAD else paint.dim)
-        if stop.took:
+            name = _SHORT.get(stop.name, stop.name) if form == "short" else stop.name
+            text.append(f"{gap}{name}", style if stop.sign != AHEAD else paint.dim)
+        if stop.took and not (is_bare and stop.name == "verify"):
             took = stop.took if gap else stop.took.replace(" s", "s")
             text.append(f" {took}", paint.text)
     return text
