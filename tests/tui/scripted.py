@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 from petops import wire
-from petops.daemon.server import SocketOwner, serve_socket, server
+from petops.daemon.server import Tokens, hashed, serve_http, server
 from petops.domain import events as ev
 from petops.domain.alarm import AlarmState, Priority
 from petops.domain.events import Entry, Event
@@ -31,8 +31,8 @@ from petops.domain.requests import (
 )
 from petops.errors import PetopsError
 from petops.ports import EngineHandle
+from petops.programs.engine_at import EngineAt, at
 from petops.programs.telling import summary, told
-from petops.remote import connected
 from petops.tui.desk import Desk
 from petops.tui.feed import Feed
 from petops.tui.given import Given
@@ -161,6 +161,7 @@ class ScriptedEngine:
             await self.append(one.incident, one.event)
 
 
+TOKEN = "s3cret"  # noqa: S105
 ABOUT = {"cluster": "petops-lab", "environment": "", "version": "0"}
 CHECKS = (
     {"name": "kubernetes", "verdict": "ok", "told": "petops-lab, version v1.32", "fix": None},
@@ -204,13 +205,12 @@ async def embedded(engine: ScriptedEngine, folder: Path) -> AsyncIterator[Engine
 
 @asynccontextmanager
 async def attached(engine: ScriptedEngine, folder: Path) -> AsyncIterator[EngineHandle]:
-    async with (
-        serve_socket(
-            server(engine, SocketOwner(ANA), {}, about=ABOUT, examine=examine), folder / "s"
-        ) as path,
-        connected(path) as remote,
-    ):
-        yield remote
+    """The way of `--attach`: over HTTP, with a bearer token."""
+    del folder
+    api = server(engine, Tokens({hashed(TOKEN): "ana"}), {}, about=ABOUT, examine=examine)
+    async with serve_http(api, "127.0.0.1", 0) as url, EngineAt(at(url, TOKEN)) as handle:
+        await handle.reached()
+        yield handle
 
 
 def desk(
@@ -220,18 +220,20 @@ def desk(
     kept: Path | None = None,
     ascii_only: bool = False,
     keeps: int = 20_000,
+    zone: tzinfo = UTC,
 ) -> Desk:
     """Return a desk whose clock stands still, with times in UTC."""
-    at = now or STORY[PROPOSED - 1].event.at + timedelta(seconds=75)
+    moment = now or STORY[PROPOSED - 1].event.at + timedelta(seconds=75)
     made = [
-        Feed(name, handle, lambda: at, gather_seconds=0.01, keeps=keeps) for name, handle in feeds
+        Feed(name, handle, lambda: moment, gather_seconds=0.01, keeps=keeps)
+        for name, handle in feeds
     ]
     return Desk(
         feeds=made,
         given=given,
         kept=Kept(kept),
-        times=Times(zone=UTC),
-        now=lambda: at,
+        times=Times(zone=zone),
+        now=lambda: moment,
         ascii_only=ascii_only,
     )
 

@@ -15,7 +15,7 @@ from petops.domain.incident import Incident
 from petops.tui.app import Dashboard
 from petops.tui.feed import Ref
 from tests.tui.looks import until
-from tests.tui.scripted import ScriptedEngine, desk
+from tests.tui.scripted import ScriptedEngine, desk, embedded
 
 SIZE = (100, 30)
 
@@ -32,6 +32,11 @@ class Stage:
         found = self.app.desk.incident(Ref("lab", "INC-0001"))
         assert found is not None
         return found
+
+
+def channel(handle: Any) -> str:
+    """Return by which way decisions come with this kind of handle."""
+    return "socket" if handle is embedded else "token"
 
 
 @asynccontextmanager

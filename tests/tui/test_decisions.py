@@ -26,7 +26,7 @@ from tests.tui.scripted import (
     embedded,
     index_of,
 )
-from tests.tui.stage import staged
+from tests.tui.stage import channel, staged
 
 # Drawn by a real Textual loop in wall time: half a minute and more.
 pytestmark = pytest.mark.slow
@@ -48,8 +48,8 @@ async def test_a_wrong_cause_is_said_and_kept(handle: Any, tmp_path: Path) -> No
         assert (request.mode, request.because) == ("cpu-throttling", "seen in cfs")
 
 
-async def test_a_wrong_cause_takes_own_words_and_an_object(tmp_path: Path) -> None:
-    async with staged(embedded, tmp_path, STORY[:PROPOSED], given=full()) as stage:
+async def test_a_wrong_cause_takes_own_words_and_an_object(handle: Any, tmp_path: Path) -> None:
+    async with staged(handle, tmp_path, STORY[:PROPOSED], given=full()) as stage:
         await settled(stage.pilot, "enter", "w")
         stage.app.screen.query_one("#correct-mode", Input).value = "dns on nowhere"
         await settled(stage.pilot, "enter")
@@ -66,7 +66,7 @@ async def test_an_act_under_way_is_stopped_with_a_reason(handle: Any, tmp_path: 
         await until(stage.pilot, "stop the act under way")
         assert not stage.engine.submitted
         await settled(stage.pilot, *"wrong pod", "enter")
-        await until(stage.pilot, "stopped by ana (socket): wrong pod")
+        await until(stage.pilot, f"stopped by ana ({channel(handle)}): wrong pod")
         assert "asked to end where it is" in text_of(stage.app)
 
 

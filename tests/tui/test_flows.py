@@ -43,7 +43,7 @@ from tests.tui.scripted import (
     many,
     opened,
 )
-from tests.tui.stage import SIZE, staged
+from tests.tui.stage import SIZE, channel, staged
 
 # Drawn by a real Textual loop in wall time: half a minute and more.
 pytestmark = pytest.mark.slow
@@ -116,8 +116,8 @@ async def test_one_keystroke_never_changes_a_cluster(tmp_path: Path) -> None:
                 await stage.pilot.press("escape")
 
 
-async def test_in_production_the_target_has_to_be_typed(tmp_path: Path) -> None:
-    async with staged(embedded, tmp_path, STORY[:PROPOSED], name="prod-eu") as stage:
+async def test_in_production_the_target_has_to_be_typed(handle: Any, tmp_path: Path) -> None:
+    async with staged(handle, tmp_path, STORY[:PROPOSED], name="prod-eu") as stage:
         assert "PROD prod-eu" in text_of(stage.app)
         await settled(stage.pilot, "a", "a")
         assert "PRODUCTION" in text_of(stage.app)
@@ -133,7 +133,7 @@ async def test_rejecting_wants_a_reason(handle: Any, tmp_path: Path) -> None:
         await settled(stage.pilot, "a", "r", "enter")
         assert isinstance(stage.app.screen, Confirm)
         await stage.pilot.press(*"later", "enter")
-        await until(stage.pilot, "rejected by ana (socket): later")
+        await until(stage.pilot, f"rejected by ana ({channel(handle)}): later")
         (request,) = stage.engine.submitted
         assert isinstance(request, RejectRemedy)
         assert request.because == "later"
@@ -178,16 +178,16 @@ async def test_a_new_p1_rings_once(handle: Any, tmp_path: Path) -> None:
         assert rings == [1]
 
 
-async def test_filter_sort_and_ended_are_kept(tmp_path: Path) -> None:
+async def test_filter_sort_and_ended_are_kept(handle: Any, tmp_path: Path) -> None:
     kept = tmp_path / "state" / "tui.json"
-    async with staged(embedded, tmp_path, many(40), kept=kept) as stage:
+    async with staged(handle, tmp_path, many(40), kept=kept) as stage:
         await settled(stage.pilot, "slash", *"0012", "enter")
         shown = text_of(stage.app)
         assert "service-0012" in shown
         assert "service-0013" not in shown
         await settled(stage.pilot, "s", "e")
         stage.app.themed("petops-light")
-    async with staged(embedded, tmp_path, many(40), kept=kept) as stage:
+    async with staged(handle, tmp_path, many(40), kept=kept) as stage:
         shown = text_of(stage.app)
         assert "filter: 0012" in shown
         assert "service-0013" not in shown
@@ -221,17 +221,17 @@ async def test_commands_and_the_palette_reach_every_screen(handle: Any, tmp_path
         assert {"board", "history", "theme light", "sort age", "quit"} <= names
 
 
-async def test_escape_goes_back_and_never_leaves_the_board(tmp_path: Path) -> None:
-    async with staged(embedded, tmp_path, STORY[:PROPOSED]) as stage:
+async def test_escape_goes_back_and_never_leaves_the_board(handle: Any, tmp_path: Path) -> None:
+    async with staged(handle, tmp_path, STORY[:PROPOSED]) as stage:
         await settled(stage.pilot, "enter")
         assert isinstance(stage.app.screen, IncidentScreen)
         await settled(stage.pilot, "escape", "escape", "escape")
         assert isinstance(stage.app.screen, BoardScreen)
 
 
-async def test_copying_goes_through_the_terminal(tmp_path: Path) -> None:
+async def test_copying_goes_through_the_terminal(handle: Any, tmp_path: Path) -> None:
     written: list[str] = []
-    async with staged(embedded, tmp_path, STORY[:PROPOSED]) as stage:
+    async with staged(handle, tmp_path, STORY[:PROPOSED]) as stage:
         driver = stage.app._driver
         assert driver is not None
         driver.write = written.append  # type: ignore[method-assign, assignment]
@@ -253,9 +253,9 @@ async def test_several_engines_stand_side_by_side(tmp_path: Path) -> None:
             assert "service-0008" not in text_of(app)
 
 
-async def test_a_lost_engine_is_a_banner_that_heals_by_itself(tmp_path: Path) -> None:
+async def test_a_lost_engine_is_a_banner_that_heals_by_itself(handle: Any, tmp_path: Path) -> None:
     engine = ScriptedEngine(STORY[:PROPOSED])
-    async with embedded(engine, tmp_path) as made:
+    async with handle(engine, tmp_path) as made:
         app = Dashboard(desk(("lab", made)))
         engine.breaks = PetopsError("no engine answers")
         async with app.run_test(size=SIZE, notifications=True) as pilot:
