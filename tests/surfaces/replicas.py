@@ -40,9 +40,11 @@ class Replica:
         environment: Mapping[str, str],
         folder: Path,
         words: Sequence[str] = ("daemon",),
+        *,
+        port: int = 0,
     ) -> None:
         self.name = name
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"{name}.log"
         self._words = words
