@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -153,6 +154,77 @@ async def test_without_a_dead_letter_queue_junk_stays_and_is_told_of() -> None:
     assert client.messages
 
 
+class Leaving(FakeClient):
+    """A queue whose answers come late, and which takes messages back."""
+
+    def __init__(self, *bodies: str) -> None:
+        super().__init__(*bodies)
+        self.polled, self.answers = threading.Event(), threading.Event()
+
+    def receive_message(self, **arguments: Any) -> Any:
+        self.polled.set()
+        self.answers.wait(10)
+        return super().receive_message(**arguments)
+
+    def change_message_visibility(self, **arguments: Any) -> Any:
+        self.calls.append(("back", arguments))
+        return {}
+
+    async def given_back(self) -> list[str]:
+        async with asyncio.timeout(10):
+            while len([what for what, _ in self.calls if what == "back"]) < len(  # noqa: ASYNC110
+                self.messages
+            ):
+                await asyncio.sleep(0.01)
+        back = [arguments for what, arguments in self.calls if what == "back"]
+        assert all(one["VisibilityTimeout"] == 0 for one in back)
+        return [one["ReceiptHandle"] for one in back]
+
+
+async def ended(source: SqsAlarms, submit: Any, when: asyncio.Event | threading.Event) -> None:
+    """Run until `when`, and end as a leader does that is told to."""
+    async with source:
+        running = asyncio.create_task(source.run(submit, AlarmMapping(), print))
+        async with asyncio.timeout(10):
+            while not when.is_set():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def test_what_a_poll_brings_after_the_end_is_given_back_at_once() -> None:
+    queue = Leaving(BODY, BODY)
+
+    async def submit(alarm: Alarm) -> None:
+        raise AssertionError(alarm)
+
+    await ended(SqsAlarms(QUEUE, client=queue), submit, queue.polled)
+    queue.answers.set()
+    assert await queue.given_back() == ["m0", "m1"]
+
+
+async def test_what_waits_for_the_engine_at_the_end_is_given_back_and_what_is_done_is_not() -> None:
+    queue = Leaving(BODY, BODY, "not JSON")
+    queue.answers.set()
+    waiting = asyncio.Event()
+    taken = 0
+
+    async def submit(_: Alarm) -> None:
+        nonlocal taken
+        taken += 1
+        if taken == 1:
+            return
+        while not any(what == "delete" for what, _ in queue.calls):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        waiting.set()
+        await asyncio.Event().wait()
+
+    source = SqsAlarms(QUEUE, client=queue, dead_letter_url=QUEUE)
+    await ended(source, submit, waiting)
+    assert "m1" in await queue.given_back()
+    assert "m0" not in queue.messages
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - a second of every run
@@ -229,6 +301,28 @@ async def test_a_message_that_is_not_done_comes_again(queues: tuple[Any, str, st
         assert (first.receive_count, again.receive_count) == (1, 2)
         await source.done(again)
     assert left(sqs, queue) == 0
+
+
+@pytest.mark.slow
+async def test_the_next_engine_has_at_once_what_the_last_one_had_in_hand(
+    queues: tuple[Any, str, str],
+) -> None:
+    sqs, queue, _ = queues
+    hidden = {"VisibilityTimeout": "600"}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes=hidden)
+    sqs.send_message(QueueUrl=queue, MessageBody=BODY)
+    waiting = asyncio.Event()
+
+    async def submit(_: Alarm) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    await ended(SqsAlarms(queue, client=sqs), submit, waiting)
+    async with asyncio.timeout(30), SqsAlarms(queue, client=sqs) as source:
+        while not (found := await source.poll()):
+            pass
+        assert found[0].receive_count == 2
+        await source.done(found[0])
 
 
 @pytest.mark.slow

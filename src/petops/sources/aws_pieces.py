@@ -200,7 +200,12 @@ def policies(place: Place) -> Mapping[str, Json]:
 def _agent_statements(place: Place) -> Iterator[Json]:
     yield _allow(
         "Alarms",
-        ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+        [
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+        ],
         place.queue_arn,
     )
     yield _allow(

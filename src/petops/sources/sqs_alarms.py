@@ -2,7 +2,8 @@
 
 A message is deleted only once the engine has taken its alarms, so that a crash at any point brings
 it again; what cannot be read goes to the dead-letter queue with the reason. A queue that is away is
-waited for, at start as at any other time.
+waited for, at start as at any other time. Who ends gives back what it had in hand, so that the next
+engine has it at once, and not only when the queue shows it again by itself.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -72,13 +74,18 @@ class SqsAlarms:
         self.lag_seconds = 0.0
         self._failed: PetopsError | None = None
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
+        self._in_hand: set[str] = set()
+        self._ended = False
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="petops-sqs")
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._ended = True  # a poll under way gives back what it gets, in its own thread
+        if self._in_hand and self._client is not None:
+            self._threads.submit(self._given_back, tuple(self._in_hand))
+        self._threads.shutdown(wait=False)
 
     async def poll(self) -> Sequence[Delivery]:
         """Wait up to five seconds for messages; raise SourceError if the queue is away."""
@@ -132,8 +139,10 @@ class SqsAlarms:
             async def handle(delivery: Delivery) -> None:
                 try:
                     await self._handle(delivery, submit, mapping, say)
+                    self._in_hand.discard(delivery.receipt)
                 except PetopsError as exc:
                     self._failed = exc
+                    self._in_hand.discard(delivery.receipt)  # it comes again, after a while
                 finally:
                     self._slots.release()
 
@@ -142,6 +151,7 @@ class SqsAlarms:
                 found = await self.poll()
                 self.last_poll_at = time.monotonic()
                 tasks = []
+                self._in_hand |= {one.receipt for one in found}
                 for one in found:
                     await self._slots.acquire()
                     tasks.append(group.create_task(handle(one)))
@@ -152,7 +162,10 @@ class SqsAlarms:
                     raise failed
                 return len(found) >= _AT_ONCE
 
-            await self._polling(group, batch, say)
+            try:
+                await self._polling(group, batch, say)
+            finally:
+                self._ended = True
 
     async def _polling(
         self, group: asyncio.TaskGroup, batch: Callable[[], Awaitable[bool]], say: Say
@@ -240,6 +253,8 @@ class SqsAlarms:
             if self._client is None:
                 self._client = _client(self._region or _region_of(self._queue_url))
             answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
+            if self._ended and operation == "receive_message":
+                self._given_back([one["ReceiptHandle"] for one in answer.get("Messages", ())])
         except ClientError as exc:
             raise _refusal(exc.response.get("Error", {}), self._queue_url) from exc
         except (BotoCoreError, ResponseParserError, ValueError, OSError) as exc:
@@ -248,6 +263,16 @@ class SqsAlarms:
                 hint="see AWS_PROFILE, AWS_REGION and the network; `petops doctor` tells more",
             ) from exc
         return answer
+
+    def _given_back(self, receipts: Sequence[str]) -> None:
+        """Let the queue show messages again at once; what it refuses comes later by itself."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        for one in receipts:
+            with suppress(BotoCoreError, ClientError, OSError):
+                self._client.change_message_visibility(
+                    QueueUrl=self._queue_url, ReceiptHandle=one, VisibilityTimeout=0
+                )
 
 
 def _client(region: str | None) -> Any:
