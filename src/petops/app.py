@@ -31,6 +31,7 @@ from petops.knowledge.opening import opened
 from petops.playbooks import MODES
 from petops.ports import Clock, Journal, Metrics
 from petops.remedies import REMEDIES
+from petops.secrets_access import when_read
 from petops.sources import aws_telemetry
 from petops.sources.aws_telemetry import AwsTelemetry
 from petops.sources.kubernetes import KubernetesCluster
@@ -244,7 +245,8 @@ async def metrics_of(settings: Settings, stack: AsyncExitStack) -> Metrics:
 
     async def opening() -> AbstractAsyncContextManager[Caller]:
         access = await asyncio.to_thread(importlib.import_module, "petops.metrics_access")
-        server: AbstractAsyncContextManager[Caller] = access.metrics_server(settings)
+        complete = await when_read(settings, "prometheus", _log.warning)
+        server: AbstractAsyncContextManager[Caller] = access.metrics_server(complete)
         return server
 
     return PrometheusMcp(await stack.enter_async_context(LateCaller(opening, _log.warning)))

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from petops.config import DaemonSettings, PrometheusSettings, Settings
+from petops.config import DaemonSettings, JournalSettings, PrometheusSettings, Settings
 from petops.errors import ForbiddenError, NotThereError, PetopsError, SourceError, UsageError
-from petops.secrets_access import with_secrets
+from petops.secrets_access import is_read, when_read, with_secrets, with_secrets_at_hand
 from petops.sources.secrets_manager import secret
 
 TOKEN = "xoxb-12-very-secret"  # noqa: S105
@@ -91,3 +91,43 @@ async def test_every_secret_setting_may_be_a_reference(tmp_path: Path) -> None:
     assert found.prometheus == PrometheusSettings(token="", url="file:no-secret")
     (line,) = said
     assert line.startswith("prometheus.token is not set: the secret in ")
+
+
+async def test_an_engine_begins_with_what_lies_at_hand(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("daemon-token", encoding="utf-8")
+    far = "secretsmanager:devops-agent/prometheus"
+    settings = Settings(
+        daemon=DaemonSettings(token=f"file:{tmp_path}/one"),
+        prometheus=PrometheusSettings(token=far, mcp_token=f"file:{tmp_path}/two"),
+    )
+    said: list[str] = []
+    found = await with_secrets_at_hand(settings, said.append)
+    assert found.daemon.token == "daemon-token"  # noqa: S105
+    assert (found.prometheus.token, found.prometheus.mcp_token) == (far, "")
+    assert is_read(found, "daemon")
+    assert not is_read(found, "prometheus")
+    assert len(said) == 1
+
+
+async def test_what_is_not_there_yet_is_told_of_once_and_waited_for(tmp_path: Path) -> None:
+    """As for the address of a journal that is shared: no engine begins one of its own instead."""
+    place = tmp_path / "url"
+    settings = Settings(
+        journal=JournalSettings(url=f"file:{place}"),
+        daemon=DaemonSettings(token=f"file:{tmp_path}/never"),
+    )
+    said: list[str] = []
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 5:
+            place.write_text("postgresql://x@db/petops", encoding="utf-8")
+
+    found = await when_read(settings, "journal", said.append, pause=pause)
+    assert found.journal.url == "postgresql://x@db/petops"
+    assert found.daemon == settings.daemon
+    assert pauses == [1, 5, 15, 60, 60]
+    (line,) = said
+    assert line.startswith("journal.url is not there yet: ")
+    assert "keeps trying" in line

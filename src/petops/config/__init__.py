@@ -5,7 +5,7 @@ No other package reads the environment.
 
 from petops.config.folders import config_folder, state_folder
 from petops.config.loading import Loaded, Shown, load, shown
-from petops.config.references import read_secrets
+from petops.config.references import named, read_secrets
 from petops.config.sections import (
     AlarmSettings,
     AwsSettings,
@@ -32,6 +32,7 @@ __all__ = [
     "Shown",
     "config_folder",
     "load",
+    "named",
     "read_secrets",
     "shown",
     "state_folder",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Protocol
 
 from petops.config.sections import Settings
 from petops.errors import PetopsError
+
+Wanted = Callable[[str, str], bool]
+"""Whether a section's value is to be read: `wanted(section, given)`."""
 
 
 class ReadSecret(Protocol):
@@ -20,24 +23,34 @@ class ReadSecret(Protocol):
 async def read_secrets(
     settings: Settings,
     read: ReadSecret,
-    is_reference: Callable[[str], bool],
-    say: Callable[[str], None],
+    wanted: Wanted,
+    failed: Callable[[str, PetopsError], str],
 ) -> Settings:
-    """Return the settings with the secrets that `read` finds; what it cannot have is left empty."""
-    changed: dict[str, Any] = {}
+    """Return the settings with the secrets that `read` finds.
+
+    What cannot be had is left as `failed` says, who is told the setting's name; it may raise.
+    """
+    changed: dict[str, dict[str, Any]] = {}
+    for section, name, given in named(settings, wanted):
+        try:
+            found = await read(given, region=settings.cluster.region)
+        except PetopsError as exc:
+            found = failed(f"{section}.{name}", exc)
+        changed.setdefault(section, {})[name] = found
+    parts: dict[str, Any] = {
+        section: replace(getattr(settings, section), **found) for section, found in changed.items()
+    }
+    return replace(settings, **parts)
+
+
+def named(settings: Settings, wanted: Wanted) -> Iterator[tuple[str, str, str]]:
+    """Yield section, name and value of each secret setting that is wanted."""
     for section in fields(settings):
         values = getattr(settings, section.name)
         if not is_dataclass(values) or isinstance(values, type):
             continue
-        found: dict[str, str] = {}
         for one in fields(values):
             given = getattr(values, one.name)
-            if one.metadata.get("secret") and isinstance(given, str) and is_reference(given):
-                try:
-                    found[one.name] = await read(given, region=settings.cluster.region)
-                except PetopsError as exc:
-                    say(f"{section.name}.{one.name} is not set: {exc.message}")
-                    found[one.name] = ""
-        if found:
-            changed[section.name] = replace(values, **found)
-    return replace(settings, **changed) if changed else settings
+            is_secret = one.metadata.get("secret") and isinstance(given, str)
+            if is_secret and wanted(section.name, given):
+                yield section.name, one.name, given

@@ -24,7 +24,7 @@ from petops.domain.access import (
     roles_of,
 )
 from petops.domain.policy import Identity
-from petops.errors import PetopsError
+from petops.errors import PetopsError, SourceError
 
 _GUARDED: Final = "/api/"
 _NOBODY: Final = {
@@ -88,6 +88,24 @@ class Tokens:
             if hmac.compare_digest(one.sha256.encode(), given.encode()):
                 found = Caller(identity=Identity(user=one.user, channel="token"), roles=one.roles)
         return found if token else None
+
+
+class Pending:
+    """A token that is still being read: whom `others` do not know is told to come again later."""
+
+    def __init__(self, token: asyncio.Future[str], user: str, others: Who) -> None:
+        self._token = token
+        self._user = user
+        self._others = others
+
+    async def __call__(self, authorization: str) -> Caller | None:
+        if self._token.done() and not self._token.cancelled():
+            own = Tokens({hashed(self._token.result()): self._user})
+            return await AnyOf(own, self._others)(authorization)
+        caller = await self._others(authorization)
+        if caller is None and bearer(authorization):
+            raise SourceError("this engine's own token is still being read", hint="petops doctor")
+        return caller
 
 
 class Reviewed:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from petops.domain.policy import Identity
 from petops.domain.requests import ReportAlarm
 from petops.domain.subject import ClusterName
 from petops.engine.engine import Engine
+from petops.errors import PetopsError
 from petops.journal.postgres import PostgresJournal
 from petops.journal.sqlite import SqliteJournal
 from petops.ports import Journal
@@ -34,7 +35,7 @@ from petops.programs.forecasting import forecasting
 from petops.programs.mirroring import slack_beside
 from petops.programs.notifying import notifying
 from petops.programs.pruning import pruned
-from petops.secrets_access import with_secrets
+from petops.secrets_access import is_read, when_read, with_secrets_at_hand
 from petops.sources.prometheus_forecast import PrometheusForecast
 from petops.sources.prometheus_mcp import PrometheusMcp
 from petops.sources.sqs_alarms import SqsAlarms
@@ -95,7 +96,7 @@ class Beside:
 @asynccontextmanager
 async def serving(settings: Settings, say: Say, *, http: bool = True) -> AsyncIterator[Served]:
     """Hold the journal and serve, for as long as the block lasts."""
-    settings = await with_secrets(settings, say)
+    settings = await with_secrets_at_hand(settings, say)
     beside = Beside()
     async with AsyncExitStack() as stack:
         journal = await stack.enter_async_context(opened_journal(settings))
@@ -112,6 +113,7 @@ async def serving(settings: Settings, say: Say, *, http: bool = True) -> AsyncIt
             about=about_engine(settings, running.cluster.name),
             beside=beside,
             doors=beside.doors,
+            say=say,
             http=http,
         )
         receives = await working(settings, running, stack, say, beside)
@@ -152,11 +154,48 @@ async def working(
     settings: Settings, running: Running, stack: AsyncExitStack, say: Say, beside: Beside
 ) -> str:
     """Begin what the leading replica alone does; return where alarms come from."""
-    beside.doors.open = await stack.enter_async_context(slack_beside(settings, running, say))
-    stack.callback(beside.doors.close)
-    await stack.enter_async_context(notifying(settings, running.engine, SystemClock(), say))
+
+    @asynccontextmanager
+    async def slack(complete: Settings) -> AsyncIterator[None]:
+        async with slack_beside(complete, running, say) as routes:
+            beside.doors.open = routes
+            try:
+                yield
+            finally:
+                beside.doors.close()
+
+    def notify(complete: Settings) -> AbstractAsyncContextManager[None]:
+        return notifying(complete, running.engine, SystemClock(), say)
+
+    await _once_read("slack", slack, settings, stack, say)
+    await _once_read("notify", notify, settings, stack, say)
     _forecasting(settings, running, stack, say)
     return await _receiving(settings, running, stack, say, beside)
+
+
+async def _once_read(
+    section: str,
+    opening: Callable[[Settings], AbstractAsyncContextManager[None]],
+    settings: Settings,
+    stack: AsyncExitStack,
+    say: Say,
+) -> None:
+    """Open what needs a section's secrets: at once where they are there, else as soon as they are.
+
+    Alarms are taken meanwhile.
+    """
+    if is_read(settings, section):
+        await stack.enter_async_context(opening(settings))
+        return
+
+    async def later() -> None:
+        try:
+            async with opening(await when_read(settings, section, say)):
+                await asyncio.Event().wait()
+        except PetopsError as exc:
+            say(exc.message)
+
+    stack.push_async_callback(_ended, asyncio.create_task(later()))
 
 
 def _forecasting(settings: Settings, running: Running, stack: AsyncExitStack, say: Say) -> None:

@@ -104,8 +104,10 @@ class Asking:
         await asyncio.to_thread(_imported)
         from petops.metrics_access import question_server  # noqa: PLC0415
         from petops.programs.asking import ask  # noqa: PLC0415
+        from petops.secrets_access import with_secrets  # noqa: PLC0415
 
-        async with question_server(self._settings) as server:
+        settings = await with_secrets(self._settings, lambda _: None)
+        async with question_server(settings) as server:
             return told(await ask(server, question, None))
 
 

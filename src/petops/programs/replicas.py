@@ -25,7 +25,7 @@ from petops.programs.daemon import (
     traced,
     working,
 )
-from petops.secrets_access import with_secrets
+from petops.secrets_access import with_secrets_at_hand
 from petops.sources.kubernetes import KubernetesCluster
 from petops.sources.kubernetes_calls import open_calls
 from petops.sources.kubernetes_lease import Held, KubernetesLease
@@ -36,7 +36,7 @@ _AGAIN_SECONDS: Final = 1.0
 
 async def run_replica(settings: Settings, say: Say, *, json_lines: bool = False) -> None:
     """Serve until cancelled; lead whenever the Lease is ours."""
-    settings = await with_secrets(settings, say)
+    settings = await with_secrets_at_hand(settings, say)
     async with AsyncExitStack() as stack:
         calls = await stack.enter_async_context(
             open_calls(
@@ -65,6 +65,7 @@ async def run_replica(settings: Settings, say: Say, *, json_lines: bool = False)
             about=about_engine(settings, cluster),
             beside=beside,
             doors=beside.doors,
+            say=say,
             http=True,
         )
         say(f"replica   {settings.daemon.replica or socket.gethostname()}")

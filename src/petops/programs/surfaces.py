@@ -14,7 +14,15 @@ from typing import Any, Final
 from petops.config import Settings
 from petops.daemon.doors import Doors
 from petops.daemon.health import Metrics, Readings
-from petops.daemon.identity import AnyOf, Reviewed, SocketOwner, Tokens, Who, hashed
+from petops.daemon.identity import (
+    AnyOf,
+    Pending,
+    Reviewed,
+    SocketOwner,
+    Tokens,
+    Who,
+    hashed,
+)
 from petops.daemon.limits import Limits
 from petops.daemon.server import serve_http, serve_socket, server
 from petops.daemon.serves import Serves
@@ -24,6 +32,7 @@ from petops.domain.alarm_mapping import AlarmMapping
 from petops.domain.policy import Identity
 from petops.errors import UsageError
 from petops.ports import KubernetesCalls
+from petops.secrets_access import is_read, when_read
 from petops.sources.alarm_events import UnreadableAlarmError, parse_document
 from petops.sources.kubernetes_reviews import TokenReviews
 
@@ -50,6 +59,7 @@ async def opened(
     about: Mapping[str, str],
     beside: Readings,
     doors: Doors,
+    say: Callable[[str], None],
     http: bool,
 ) -> Surfaces:
     """Serve `engine` on its socket and, with `http`, on its port, until the stack is left."""
@@ -66,14 +76,14 @@ async def opened(
     socket = await stack.enter_async_context(serve_socket(near, settings.socket_path))
     if not http:
         return Surfaces(socket=socket)
-    token, token_file = _token(settings)
+    who, token_file = _who(settings, stack, calls, say)
     limits = Limits(
         requests_a_minute=max(1, settings.daemon.requests_a_minute),
         streams_each=max(1, settings.daemon.streams_each),
     )
     api = server(
         engine,
-        _who(settings, token, calls),
+        who,
         parsers,
         about=about,
         more=doors.routes,
@@ -95,14 +105,31 @@ def webhook(body: bytes, mapping: AlarmMapping) -> Sequence[Alarm]:
         raise UsageError(exc.message, hint=exc.hint) from exc
 
 
-def _who(settings: Settings, token: str, calls: KubernetesCalls) -> Who:
-    """Return how the API learns who asks: its own token, those set, and those of Kubernetes."""
-    tokens = Tokens({hashed(token): OWN_USER}, access_tokens(settings.token))
+def _who(
+    settings: Settings,
+    stack: AsyncExitStack,
+    calls: KubernetesCalls,
+    say: Callable[[str], None],
+) -> tuple[Who, Path | None]:
+    """Return how the API learns who asks: its own token, those set, and those of Kubernetes.
+
+    An own token that is kept elsewhere is read meanwhile. One that is made here stands in a file.
+    """
+    others: Who = Tokens({}, access_tokens(settings.token))
     rules = access_rules(settings.access)
-    if not settings.daemon.token_review:
-        return tokens
-    reviews = TokenReviews(calls, settings.daemon.audience)
-    return AnyOf(tokens, Reviewed(reviews, rules))
+    if settings.daemon.token_review:
+        reviews = TokenReviews(calls, settings.daemon.audience)
+        others = AnyOf(others, Reviewed(reviews, rules))
+    if is_read(settings, "daemon"):
+        token, token_file = _token(settings)
+        return AnyOf(Tokens({hashed(token): OWN_USER}), others), token_file
+
+    async def reading() -> str:
+        return (await when_read(settings, "daemon", say)).daemon.token
+
+    task = asyncio.create_task(reading())
+    stack.callback(task.cancel)
+    return Pending(task, OWN_USER, others), None
 
 
 def _examination(settings: Settings) -> Callable[[], Awaitable[list[Mapping[str, Any]]]]:

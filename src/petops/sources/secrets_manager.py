@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from petops.errors import NotThereError, SourceError, UsageError
-from petops.sources.aws_calls import AwsCalls
+from petops.sources.aws_calls import PATIENT, AwsCalls, Patience
 
 FILE: Final = "file:"
 SECRETS_MANAGER: Final = "secretsmanager:"
@@ -26,7 +26,9 @@ def is_reference(given: str) -> bool:
     return given.startswith((FILE, SECRETS_MANAGER))
 
 
-async def secret(given: str, *, region: str = "", client: Any = None) -> str:
+async def secret(
+    given: str, *, region: str = "", client: Any = None, patience: Patience = PATIENT
+) -> str:
     """Return the secret that a setting holds or names; raise SourceError where it cannot be had."""
     if given.startswith(FILE):
         return await asyncio.to_thread(_of_file, Path(given.removeprefix(FILE)))
@@ -37,7 +39,7 @@ async def secret(given: str, *, region: str = "", client: Any = None) -> str:
         raise UsageError(
             f"{SECRETS_MANAGER} names no secret", hint="for example devops-agent/slack-token"
         )
-    return chosen(await _of_secrets_manager(name, region, client), key, name)
+    return chosen(await _of_secrets_manager(name, region, client, patience), key, name)
 
 
 def chosen(text: str, key: str, name: str) -> str:
@@ -57,9 +59,11 @@ def chosen(text: str, key: str, name: str) -> str:
     return value.strip()
 
 
-async def _of_secrets_manager(name: str, region: str, client: Any) -> str:
+async def _of_secrets_manager(name: str, region: str, client: Any, patience: Patience) -> str:
     where = region or _region_of(name)
-    async with AwsCalls("secretsmanager", "Secrets Manager", region=where, client=client) as calls:
+    async with AwsCalls(
+        "secretsmanager", "Secrets Manager", region=where, client=client, patience=patience
+    ) as calls:
         try:
             answer = await calls.call("get_secret_value", SecretId=name)
         except NotThereError as exc:
