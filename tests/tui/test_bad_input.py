@@ -152,6 +152,35 @@ async def test_without_colour_nothing_is_coloured(tmp_path: Path) -> None:
             assert "▌" in text_of(app)
 
 
+@drawn
+async def test_without_colour_every_cursor_can_be_seen(tmp_path: Path) -> None:
+    async with embedded(ScriptedEngine(many(9)), tmp_path) as handle:
+        app = Dashboard(desk(("lab", handle), given=full()), no_colour=True)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, "INC-0008")
+            assert marked(app).startswith("P1")
+            await settled(pilot, "ctrl+p")
+            await until(pilot, "Say that you are on it")
+            assert "Say that you are on it" in marked(app)
+            assert "Read what is on offer" not in marked(app)
+            await settled(pilot, "escape", "colon")
+            await until(pilot, "command, for example")
+            assert marked(app)
+
+
+def marked(app: Dashboard) -> str:
+    """Return what stands out on the screen on top without colour, as it goes to the terminal."""
+    ground = app.screen.background_colors[1]
+    found = []
+    for strip in app.screen._compositor.render_strips():
+        made = list(strip)
+        for one in app.get_line_filters():
+            made = one.apply(made, ground)
+        styles = [(seg.text, seg.style) for seg in made if seg.style]
+        found += [text for text, style in styles if style.reverse or style.underline]
+    return "".join(found).strip("▌ ")
+
+
 def test_every_meaning_has_a_sign_and_a_word() -> None:
     for wordings in (PHASES, WEIGHS, VERDICTS, RISKS):
         told = [(one.sign, one.words) for one in wordings.values()]

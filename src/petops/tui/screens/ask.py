@@ -24,7 +24,7 @@ from petops.tui.plain import fitted
 from petops.tui.plots import Curve, Plot, amount
 from petops.tui.screens.base import DeskScreen
 from petops.tui.times import Times
-from petops.tui.widgets.chart import chart, sparkline
+from petops.tui.widgets.chart import chart, sparkline, tone_of
 from petops.tui.widgets.row_list import RowList
 
 _SHOWN = 50
@@ -40,6 +40,7 @@ class SeriesRow:
     series: Series
     top: float
     unit: str
+    tone: str = "accent"
 
     is_choosable = True
 
@@ -61,7 +62,7 @@ class SeriesRow:
             drawn = blocks(max(0.0, values[0]) / self.top * cells if self.top > 0 else 0.0)
         else:
             drawn = sparkline(values, self.top, cells)
-        text.append(drawn.ljust(cells), paint.accent)
+        text.append(drawn.ljust(cells), paint.tone(self.tone))
         text.append(f" {last:>18}", paint.strong)
         return (text,)
 
@@ -209,7 +210,7 @@ def _series_rows(lead: str, told: Told) -> list[SeriesRow | Paragraph]:
     values = [one.value for each in told.series for one in each.samples]
     top = max(values, default=1.0)
     rows: list[SeriesRow | Paragraph] = [
-        SeriesRow(f"{lead}-{number}", one, top, told.unit)
+        SeriesRow(f"{lead}-{number}", one, top, told.unit, tone_of(number))
         for number, one in enumerate(told.series[:_SHOWN])
     ]
     if len(told.series) > _SHOWN:

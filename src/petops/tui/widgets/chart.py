@@ -56,6 +56,11 @@ def chart(plot: Plot, size: tuple[int, int], times: Times, paint: Palette) -> li
     return [_legend(plot, width, paint, times), *_without_ground(text)]
 
 
+def tone_of(index: int) -> str:
+    """Return in which tone a curve is drawn, by its place among the others."""
+    return _TONES[index % len(_TONES)]
+
+
 def _end(plot: Plot) -> datetime:
     """Return where the time axis ends: with what is ahead, unless that is far away."""
     if plot.ahead and plot.ahead.at - plot.end < (plot.end - plot.start) * 2:
@@ -75,7 +80,7 @@ def _curves(figure: Any, plot: Plot, end: datetime, paint: Palette) -> None:
     import plotext  # noqa: PLC0415
 
     for index, curve in enumerate(plot.curves[:_MOST_CURVES]):
-        marker = plotext.marker("braille", _rgb(paint.tone(_TONES[index % len(_TONES)])))
+        marker = plotext.marker("braille", _rgb(paint.tone(tone_of(index))))
         xs = [one.at.timestamp() for one in curve.points]
         ys = [one.value for one in curve.points]
         signal = figure.signal(xs, ys, marker=marker)
@@ -170,8 +175,7 @@ def curve_line(curve: Curve, plot: Plot, index: int, width: int, paint: Palette)
     name = max(8, min(30, room - 18))
     cells = max(4, min(24, room - name))
     text = Text(fitted_end(curve.name, name) + " ", paint.dim)
-    tone = paint.tone(_TONES[index % len(_TONES)])
-    text.append(sparkline(values, top, cells).ljust(cells), tone)
+    text.append(sparkline(values, top, cells).ljust(cells), paint.tone(tone_of(index)))
     text.append(figures, paint.text)
     text.append(state, paint.bad if curve.ended else paint.good)
     return text
