@@ -443,3 +443,12 @@ if __name__ == "__main__":
         "scrolling_p95_ms": 33.0,
     }
     sys.stdout.write(json.dumps({"figures": figures, "limits": limits}, indent=2) + "\n")
+    keys, scrolled = figures["key_to_paint"], figures["scrolling"]
+    held = {
+        "first_paint_seconds": figures["first_paint_seconds"]["median"],
+        "key_to_paint_p95_ms": keys["p95_ms"],
+        "core_share": keys["core_share_with_engine"],
+        "after_mib": figures["memory"]["after_mib"],
+        "scrolling_p95_ms": max(one["p95_ms"] for one in scrolled.values()),
+    }
+    sys.exit(int(any(held[name] > limit for name, limit in limits.items())))

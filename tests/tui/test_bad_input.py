@@ -123,9 +123,11 @@ async def test_without_utf8_everything_is_ascii(tmp_path: Path) -> None:
         app = Dashboard(desk(("lab", handle), ascii_only=True))
         async with app.run_test(size=(120, 40)) as pilot:
             await until(pilot, "INC-0001")
+            assert "enter Open" in text_of(app)
             for keys in ((), ("enter",), ("a",)):
                 await settled(pilot, *keys)
                 assert ascii_text(text_of(app)).isascii()
+            assert "right Next change" in text_of(app)
             strips = app.screen._compositor.render_strips()
             (ascii_filter,) = [
                 one for one in app.get_line_filters() if "Ascii" in type(one).__name__

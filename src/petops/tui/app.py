@@ -24,6 +24,7 @@ from petops.tui.screens.incident import IncidentScreen
 from petops.tui.wording import is_over, is_snoozed, workload
 
 COLLECT: Final = (20_000, 20, 100)
+_KEYS_IN_ASCII: Final = {"⏎": "enter", "→": "right", "←": "left", "↑": "up", "↓": "down"}
 
 
 class Dashboard(App[None]):
@@ -64,6 +65,11 @@ class Dashboard(App[None]):
         if self.desk.ascii_only:
             filters.append(self._ascii)
         return filters
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Return a key's name; without UTF-8 one that can be typed as it is read."""
+        shown = super().get_key_display(binding)
+        return _KEYS_IN_ASCII.get(shown, shown) if self.desk.ascii_only else shown
 
     def on_mount(self) -> None:
         # A board of a thousand incidents is a million objects that live for hours: looking through

@@ -12,7 +12,7 @@ from textual.filter import LineFilter
 
 _SIGNS: Final = {
     **dict.fromkeys("●■█▰", "#"),
-    **dict.fromkeys("○□▱◌", "o"),
+    **dict.fromkeys("○□▱◌", "-"),
     **dict.fromkeys("◐◑◔◕▶▸▌", ">"),
     **dict.fromkeys("─━┄┈╌⎯▔▁▂▃", "-"),
     **dict.fromkeys("│┃┊┆▏▎▍▕", "|"),
