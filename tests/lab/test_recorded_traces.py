@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from petops.domain.evidence import Window
@@ -100,6 +100,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, max_size=3))
+@example([{"subsegments": 1.0, "start_time": 0.0}])
 async def test_any_segments_are_read_or_left_out(documents: list[Any]) -> None:
     odd = {"Id": "1-x", "Segments": [{"Document": json.dumps(one)} for one in documents]}
     client = RecordedXRay({"1-x": odd, "1-a": SHOP})

@@ -175,7 +175,8 @@ def _documents(trace: Json) -> Iterator[Json]:
 
 
 def _below(segment: Json, depth: int = 0) -> Iterator[Json]:
-    for one in segment.get("subsegments") or ():
+    held = segment.get("subsegments")
+    for one in held if isinstance(held, list) else ():
         if isinstance(one, dict) and _number(one.get("start_time")) is not None and depth < 40:
             yield one
             yield from _below(one, depth + 1)
