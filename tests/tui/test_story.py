@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from rich.cells import cell_len
 
@@ -16,11 +18,12 @@ from petops.tui.calls import CallRow, call_rows
 from petops.tui.drawn import Drawn
 from petops.tui.palette import DARK, PALETTES
 from petops.tui.plain import fitted_end
+from petops.tui.plots import latest
 from petops.tui.runbook import CodeRow, runbook_rows
-from petops.tui.story import culprit, story_rows
+from petops.tui.story import culprit, guilty, story_rows
 from petops.tui.timeline import Timeline
 from petops.tui.times import Times
-from petops.tui.waterfall import BarRow, trace_rows, waits
+from petops.tui.waterfall import BarRow, shortened, trace_rows, waits
 from tests.tui.scripted import PROPOSED, STORY
 from tests.tui.slow import slow_story
 
@@ -57,6 +60,29 @@ def test_the_guilty_bar_is_named_marked_and_gone_to() -> None:
     assert guilty.lines(100, PAINT)[0].plain.startswith("▶")
     assert "has 74% of it to itself" in drawn(list(rows))
     assert culprit(rows) == guilty.key
+
+
+def test_a_step_is_named_by_its_path_where_the_host_is_the_service() -> None:
+    url = "http://pay.default.svc.cluster.local/api/charge?x=1"
+    assert shortened(f"pay {url}") == "pay /api/charge?x=1"
+    assert shortened("pay https://pay:8080") == "pay /"
+    for kept in (f"shop {url}", url, "charge the card", "pay http://payments/x", ""):
+        assert shortened(kept) == kept
+
+
+def test_without_readings_the_suspect_is_whom_slow_requests_waited_for() -> None:
+    known = latest(incident(), SlowTraces)
+    assert guilty(known) == "payforadoption"
+    assert guilty(None) == ""
+    (fall,) = known.waterfalls
+    elsewhere = replace(fall, guilty=fall.bars[0].id)
+    assert guilty(replace(known, waterfalls=(fall, elsewhere))) == ""
+    graph = latest(incident(), ServiceMap)
+    rows = call_rows(graph, None, guilty(known))
+    assert [one.node.service for one in rows if isinstance(one, CallRow) and one.is_suspect] == [
+        "payforadoption"
+    ]
+    assert not any(isinstance(one, CallRow) and one.is_suspect for one in call_rows(graph, None))
 
 
 def test_a_bar_is_solid_where_nothing_below_it_ran() -> None:

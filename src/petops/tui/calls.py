@@ -136,8 +136,13 @@ class _Tree:
 CallsRow = CallRow | Heading | Paragraph
 
 
-def call_rows(found: ServiceMap | None, spot: TroubleSpot | None) -> list[CallsRow]:
-    """Return whom the readings point at, then the graph as a tree from those whom nobody calls."""
+def call_rows(
+    found: ServiceMap | None, spot: TroubleSpot | None, guilty: str = ""
+) -> list[CallsRow]:
+    """Return whom the readings point at, then the graph as a tree from those whom nobody calls.
+
+    `guilty` is the service that slow requests waited for: the suspect where no readings say one.
+    """
     rows: list[CallsRow] = []
     if spot is not None:
         words = f"▶ {spot.cause}: {spot.why}" if spot.cause else spot.why
@@ -147,8 +152,12 @@ def call_rows(found: ServiceMap | None, spot: TroubleSpot | None) -> list[CallsR
             for number, one in enumerate(spot.ranking[:_MOST_RANKS])
             if one.share_ratio is not None
         ]
+    elif guilty:
+        words = f"▶ {guilty}: most slow requests spent their time there"
+        rows.append(Paragraph("spot", words, "bad"))
     if found is None:
         return rows
+    suspect = (spot.cause if spot else None) or guilty
     edges: dict[str, list[ServiceEdge]] = {}
     for edge in sorted(found.edges, key=lambda one: -one.total_seconds):
         edges.setdefault(edge.caller, []).append(edge)
@@ -156,7 +165,7 @@ def call_rows(found: ServiceMap | None, spot: TroubleSpot | None) -> list[CallsR
         nodes={one.service: one for one in found.nodes},
         edges={name: tuple(held) for name, held in edges.items()},
         alarmed=found.alarmed,
-        suspects=frozenset({spot.cause} if spot and spot.cause else ()),
+        suspects=frozenset({suspect} - {""}),
     )
     called = {one.callee for one in found.edges if one.callee != one.caller}
     for one in found.nodes:

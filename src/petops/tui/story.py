@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -28,10 +29,19 @@ EMPTY: Final[Mapping[str, str]] = {
 
 def story_rows(incident: Incident, times: Times) -> Iterator[tuple[str, Sequence[Drawn]]]:
     """Yield the rows of every pane but the timeline, which tells each entry only once."""
-    yield "trace", trace_rows(latest(incident, SlowTraces), times)
-    yield "calls", call_rows(latest(incident, ServiceMap), latest(incident, TroubleSpot))
+    slow: SlowTraces | None = latest(incident, SlowTraces)
+    spot: TroubleSpot | None = latest(incident, TroubleSpot)
+    yield "trace", trace_rows(slow, times)
+    yield "calls", call_rows(latest(incident, ServiceMap), spot, guilty(slow))
     yield "logs", line_rows(incident, times)
     yield "runbook", runbook_rows(incident.runbooks)
+
+
+def guilty(slow: SlowTraces | None) -> str:
+    """Return the service that most of the slow requests waited for; else nothing."""
+    bars = [one.guilty_bar for one in slow.waterfalls] if slow else []
+    most = Counter(one.service for one in bars if one is not None).most_common(1)
+    return most[0][0] if most and most[0][1] * 2 > len(bars) else ""
 
 
 def culprit(rows: Sequence[Drawn]) -> str:

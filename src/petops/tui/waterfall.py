@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,7 @@ _MOST_NAME: Final = 44
 _MOST_DEPTH: Final = 8
 _MOST_PLACES: Final = 6
 _SLIGHT_RATIO: Final = 0.5
+_URL: Final = re.compile(r"https?://([^/\s:.]+)[^/\s]*(/\S*)?")
 
 
 def took(seconds: float) -> str:
@@ -52,7 +54,7 @@ class BarRow:
         sign, tone = self._sign()
         style = paint.strong + paint.bad if self.is_guilty else paint.text
         text = Text(f"{sign} ", paint.tone(tone))
-        words = "  " * min(bar.depth, _MOST_DEPTH) + plain(bar.name)
+        words = "  " * min(bar.depth, _MOST_DEPTH) + plain(shortened(bar.name))
         text.append(fitted(words, name_cells - 3) + " ", style)
         text.append_text(self._drawn(bar_cells, paint))
         text.append(f" {took(bar.own_seconds):>7}", style if self.is_guilty else paint.dim)
@@ -100,6 +102,15 @@ class BarRow:
             if value:
                 lines += labelled(name, value, width, paint)
         return [*lines, Text()]
+
+
+def shortened(name: str) -> str:
+    """Return a step's name; of a URL on the service that it begins with, the path alone."""
+    service, _, url = name.partition(" ")
+    match = _URL.fullmatch(url)
+    if match and match[1] == service:
+        return f"{service} {match[2] or '/'}"
+    return name
 
 
 def split(width: int) -> tuple[int, int]:
@@ -180,9 +191,9 @@ def _request(lead: str, one: Waterfall, times: Times) -> list[TraceRow]:
     guilty = one.guilty_bar
     if guilty is not None:
         share = guilty.own_seconds / max(one.seconds, 1e-6)
-        where = (
-            f"{guilty.service} · {guilty.name}" if guilty.name != guilty.service else guilty.name
-        )
+        name = shortened(guilty.name)
+        says_service = name == guilty.service or name.startswith(f"{guilty.service} ")
+        where = name if says_service else f"{guilty.service} · {name}"
         words = "failed" if guilty.has_fault else f"has {share:.0%} of it to itself"
         pod = f", in {guilty.pod}" if guilty.pod else ""
         rows.append(Paragraph(f"{lead}-guilty", f"▶ {where} {words}{pod}", "bad"))
