@@ -394,6 +394,9 @@ async def test_a_job_that_gave_up() -> None:
     assert (await cause(api, "job-failed", subject(name="nightly"))).subject == found.subject
 
 
+MAXED = "hpa-maxed"
+
+
 def scaler(now: int, most: int, *conditions: Any) -> Any:
     return {
         "metadata": meta("web"),
@@ -407,8 +410,14 @@ async def test_an_autoscaler_at_its_maximum_and_one_without_a_metric() -> None:
     found = await cause(one(pod("web"), hpa=[scaler(4, 4, limited)]), "hpa-maxed")
     assert found.remedies == ("widen-hpa",)
     blind = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}
-    found = await cause(one(pod("web"), hpa=[scaler(1, 4, blind)]), "hpa-maxed")
+    unasked = "failed to get cpu utilization: missing request for cpu in container app of Pod web-1"
+    found = await cause(one(pod("web"), hpa=[scaler(1, 4, blind | {"message": unasked})]), MAXED)
     assert found.remedies == ("set-requests",)
+    found = await cause(one(pod("web"), hpa=[scaler(1, 4, blind)]), MAXED)
+    assert (found.remedies, "metrics-server" in found.advice) == (("look-closer",), True)
+    outside = blind | {"reason": "FailedGetExternalMetric"}
+    found = await cause(one(pod("web"), hpa=[scaler(1, 4, outside)]), MAXED)
+    assert (found.remedies, "external metrics API" in found.advice) == (("look-closer",), True)
     off = {"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled"}
     assert (await diagnosed(one(pod("web"), hpa=[scaler(0, 4, off)]))).cause is None
 

@@ -102,7 +102,8 @@ class ServiceState:
     """One Service: how many pods it selects, and which endpoints it has.
 
     `shares_labels` where it selects none of the workload's pods and yet shares some of its labels
-    with them. `unknown_ports` are target ports that no selected pod names.
+    with them. `unknown_ports` are target ports that no selected pod names. `awaits` is a workload
+    whose pods it would select, where it selects none: there are none of them now.
     """
 
     subject: Subject
@@ -113,6 +114,7 @@ class ServiceState:
     selector: tuple[tuple[str, str], ...]
     unknown_ports: tuple[str, ...] = ()
     shares_labels: bool = False
+    awaits: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,8 @@ class KubernetesApi:
     """Answers requests about one store of objects.
 
     `prepare` runs before each request, so that a world can catch up with its clock first. A
-    `read_only` API, of a recorded cluster, refuses every write to everybody, dry runs excepted.
+    `read_only` API, of a recorded cluster, refuses every write to everybody, dry runs excepted;
+    resources that are `unreadable` (by their plural names) it refuses altogether.
     """
 
     def __init__(
@@ -75,8 +76,10 @@ class KubernetesApi:
         chance: Chance | None = None,
         prepare: Callable[[], None] = _nothing_to_do,
         read_only: bool = False,
+        unreadable: frozenset[str] = frozenset(),
     ) -> None:
         self._store, self._now, self._prepare, self._read_only = store, now, prepare, read_only
+        self._unreadable = unreadable
         chance = chance or Chance(0)
         self._users = Users(store, chance, now)
         self._authorizer = Authorizer(store)
@@ -178,7 +181,8 @@ class KubernetesApi:
         )
         writes = verb not in READ_VERBS and resource.group not in _REVIEWS
         frozen = self._read_only and writes and not request.is_dry_run
-        if frozen or not self._authorizer.may(user, wish):
+        hidden = resource.plural in self._unreadable
+        if frozen or hidden or not self._authorizer.may(user, wish):
             raise says.forbidden(user.name, wish, resource)
 
     def _below(self, request: ApiRequest, target: Target, verb: str) -> ApiAnswer:

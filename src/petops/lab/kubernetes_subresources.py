@@ -249,6 +249,7 @@ def _is_ready(pod: Json) -> bool:
 def _container_named(pod: Json, asked: str) -> str:
     name = pod["metadata"]["name"]
     names = [one["name"] for one in pod["spec"]["containers"]]
+    early = [one["name"] for one in pod["spec"].get("initContainers") or ()]
     if not asked:
         if len(names) > 1:
             raise says.bad_request(
@@ -256,7 +257,7 @@ def _container_named(pod: Json, asked: str) -> str:
                 f"choose one of: [{' '.join(names)}]"
             )
         return str(names[0])
-    if asked not in names:
+    if asked not in (*names, *early):
         raise says.bad_request(f"container {asked} is not valid for pod {name}")
     return asked
 

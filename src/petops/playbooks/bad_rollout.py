@@ -54,6 +54,10 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
             ledger.not_measured(recent_rollouts, statement, refuted_if=refuted_if)
         return ledger.finding(Verdict.UNDECIDED, "its revisions are not known")
     current, now = rollouts.current, case.window.end
+    if not rollouts.earlier and current.number > 1:
+        why = f"of what ran before revision {current.number} nothing was kept"
+        ledger.not_measured(recent_rollouts, statement, refuted_if=refuted_if, why=why)
+        return ledger.finding(Verdict.UNDECIDED, why, subject=rollouts.subject)
     if not rollouts.earlier:
         seen = f"revision {current.number} is the first"
         ledger.refutes(recent_rollouts, statement, seen=seen, refuted_if=refuted_if)

@@ -83,7 +83,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     if not _ended_by_itself(ledger, stop, own, evidence):
         because = f"{owner.name}/{container.name} does not end by itself"
         return ledger.finding(Verdict.REFUTED, because, subject=owner, container=container.name)
-    said = _words_row(ledger)
+    said = _words_row(ledger, own)
     because = f"{owner.name}/{container.name} {_ends(stop)} again and again" + said
     return ledger.finding(
         Verdict.SUPPORTED,
@@ -189,12 +189,18 @@ def _ended_by_itself(
     return True
 
 
-def _words_row(ledger: Ledger) -> str:
-    """Quote the log's last line, and return it for the sentence."""
+def _words_row(ledger: Ledger, own: Sequence[Found]) -> str:
+    """Quote the log's last line, and return it for the sentence.
+
+    Only a log of these containers: what another one wrote is not theirs.
+    """
     said = ledger.evidence.fact(last_words)
     statement, refuted_if = "its last words", "they are data: nothing is concluded from them"
-    if said is None or not said.lines:
-        if (kept := _kept_line(ledger)) is not None:
+    theirs = said is not None and (said.pod, said.container) in {
+        (pod.name, one.name) for pod, one in own
+    }
+    if said is None or not said.lines or not theirs:
+        if (kept := _kept_line(ledger, own[0][1].name)) is not None:
             return kept
         why = "" if said is None else "no log of it was kept"
         ledger.not_measured(last_words, statement, refuted_if=refuted_if, why=why)
@@ -204,12 +210,13 @@ def _words_row(ledger: Ledger) -> str:
     return f"; its last line: {quoted(said.lines[-1])}"
 
 
-def _kept_line(ledger: Ledger) -> str | None:
+def _kept_line(ledger: Ledger, container: str) -> str | None:
     """Quote what was kept of its log elsewhere, where Kubernetes has it no more."""
     excerpt = ledger.evidence.fact(log_lines)
-    if excerpt is None or not excerpt.lines:
+    lines = excerpt.lines if excerpt else ()
+    last = [one for one in lines if one.container in {"", container}][-3:]
+    if not last:
         return None
-    last = excerpt.lines[-3:]
     ledger.row(
         log_lines,
         Weighs.FOR,

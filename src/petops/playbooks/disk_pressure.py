@@ -36,17 +36,22 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     if nodes is None or affected is None:
         ledger.not_measured(node_conditions, statement, refuted_if=refuted_if)
         return ledger.finding(Verdict.UNDECIDED, "its nodes are not known")
-    short = with_condition(nodes, "DiskPressure", "True")
-    if not short:
+    short = sorted(one.name for one in with_condition(nodes, "DiskPressure", "True"))
+    known = evidence.fact(evictions)
+    evicted = recent_evictions(known, DISK, case.window.end)
+    hosts = [one.host for one in evicted if one.host in nodes.nodes]
+    if not short and not hosts:
         seen = f"no DiskPressure on {', '.join(nodes.nodes[:5]) or 'its nodes'}"
         ledger.refutes(node_conditions, statement, seen=seen, refuted_if=refuted_if)
         return ledger.finding(Verdict.REFUTED, seen)
-    node = min(short, key=lambda one: one.name)
-    seen = f"DiskPressure on {', '.join(sorted(one.name for one in short))}"
-    ledger.supports(node_conditions, 0.5, statement, seen=seen, refuted_if=refuted_if)
-    known = evidence.fact(evictions)
-    evicted = recent_evictions(known, DISK, case.window.end)
-    own = evicted_for(affected.pods, DISK)
+    node = (short or hosts)[0]
+    if short:
+        seen = f"DiskPressure on {', '.join(short)}"
+        ledger.supports(node_conditions, 0.5, statement, seen=seen, refuted_if=refuted_if)
+    else:
+        seen = f"{node} evicted for disk just now; DiskPressure is not set there any more"
+        ledger.supports(node_conditions, 0.4, statement, seen=seen, refuted_if=refuted_if)
+    own = evicted_for(affected.pods, DISK, case.window.end)
     statement, refuted_if = "its kubelet evicts for disk", "it evicts for another resource"
     if evicted or own:
         order = [one.name for one in evicted] or sorted(pod.name for pod in own)
@@ -63,8 +68,8 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     keeps_away = TAINT in node_taints(affected.pods)
     return ledger.finding(
         Verdict.SUPPORTED,
-        f"node {node.name} is short of disk",
-        subject=Subject(cluster=affected.subject.cluster, kind=Kind.NODE, name=node.name),
+        f"node {node} {'is' if short else 'was'} short of disk",
+        subject=Subject(cluster=affected.subject.cluster, kind=Kind.NODE, name=node),
         is_proven=False,
         remedies=REMEDIES,
         explains=EXPLAINS + ("unschedulable",) * keeps_away + ("image-pull",) * no_space,

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from petops.domain.diagnosis import Finding, Verdict
-from petops.domain.facts import NodeConditions, Pod
+from petops.domain.facts import Container, NodeConditions, Pod
 from petops.domain.objects import Occurrence
 from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Ledger, suspected_in
 from petops.playbooks.crash_loop import probe_kills
@@ -54,7 +54,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     killed = _killed(evidence, pods, now)
     if killed:
         return _by_kills(ledger, killed, pods)
-    unready = [pod for pod in pods if runs_unready(pod)]
+    unready = [pod for pod in pods if runs_unready(pod, now)]
     late = [pod for pod in unready if unready_seconds(pod, now) >= patience_seconds(pod, pods)]
     if not late:
         seen = f"{len(unready)} of {len(pods)} pods run unready"
@@ -80,15 +80,26 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     )
 
 
-def runs_unready(pod: Pod) -> bool:
-    """Say whether a container of the pod runs, and is not ready by its own probe."""
+def runs_unready(pod: Pod, now: datetime | None = None) -> bool:
+    """Say whether a container of the pod runs, and is not ready by its own probe.
+
+    A container that has just ended with an error is another matter; how one ended whose present
+    run is long under way (`now` is known) is not.
+    """
     return (
         pod.phase == "Running"
         and not pod.ready
         and any(not one.ready and not one.waiting and one.started_at for one in pod.containers)
         and all(not one.waiting for one in pod.containers)
-        and not any(one.last_stop and one.last_stop.exit_code for one in pod.containers)
+        and not any(_has_just_failed(one, now) for one in pod.containers)
     )
+
+
+def _has_just_failed(container: Container, now: datetime | None) -> bool:
+    stop, began = container.last_stop, container.started_at
+    if stop is None or not stop.exit_code:
+        return False
+    return now is None or began is None or (now - began).total_seconds() <= LOOP_SECONDS
 
 
 def _killed(evidence: Evidence, pods: tuple[Pod, ...], now: datetime) -> tuple[Occurrence, ...]:

@@ -5,6 +5,7 @@ Look-alikes: scaling that is still under way, one scaled to nothing, pods that a
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,7 +28,11 @@ from petops.playbooks.steps.workloads import affected_pods, principal
 
 NAME = "hpa-maxed"
 REMEDIES = ("widen-hpa",)
-BLIND_REMEDIES = ("set-requests",)
+BLIND_REMEDIES = ("look-closer",)
+UNASKED_REMEDIES = ("set-requests",)
+# kube-controller-manager's own words where a container has no request to be a share of.
+_UNASKED: Final = re.compile(r"missing request for \S+ in container ")
+_RESOURCE: Final = frozenset({"FailedGetResourceMetric", "FailedGetContainerResourceMetric"})
 AT_MOST_FOR: Final = timedelta(minutes=1)
 BLIND_FOR: Final = timedelta(minutes=3)
 _BLIND: Final = frozenset(
@@ -45,15 +50,30 @@ def is_at_maximum(found: Autoscaler, now: datetime | None = None) -> bool:
 
 
 def is_blind(found: Autoscaler, now: datetime | None = None) -> str:
-    """Return why it has no metric to go by; empty where it has one, or is switched off.
+    """Return why it has no metric to go by; empty where it has one, or is switched off."""
+    said = _blindness(found, now)
+    return said.reason if said else ""
 
-    Pods that have just been made have no metrics yet.
-    """
+
+def _blindness(found: Autoscaler, now: datetime | None) -> Condition | None:
+    """Return the condition that says so. Pods that have just been made have no metrics yet."""
     for kind in ("ScalingActive", "AbleToScale"):
         said = condition_of(found.conditions, kind)
         if said is not None and said.status == "False" and said.reason in _BLIND:
-            return said.reason if _lasts(said, now, BLIND_FOR) else ""
-    return ""
+            return said if _lasts(said, now, BLIND_FOR) else None
+    return None
+
+
+def _mended(said: Condition | None, owner: str) -> tuple[tuple[str, ...], str]:
+    """Return the remedies and the advice for a blind autoscaler: what its metric comes from."""
+    if said is not None and _UNASKED.search(said.message):
+        return UNASKED_REMEDIES, f"give every container of {owner} a request: it is scaled by it"
+    if said is not None and said.reason in _RESOURCE:
+        return BLIND_REMEDIES, f"look at metrics-server: it has no usage of the pods of {owner}"
+    return BLIND_REMEDIES, (
+        f"look at what serves the metric that {owner} is scaled by (the adapter of the custom or "
+        "external metrics API), and at its name in the autoscaler"
+    )
 
 
 def _lasts(said: Condition | None, now: datetime | None, least: timedelta) -> bool:
@@ -78,6 +98,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         ledger.refutes(autoscalers, statement, seen=seen, refuted_if=refuted_if)
         return ledger.finding(Verdict.REFUTED, f"its autoscaler is not at its end: {seen}")
     one = (maxed or blind)[0]
+    remedies: tuple[str, ...] = REMEDIES
     if maxed:
         said_at = condition_of(one.conditions, "ScalingLimited")
         since = ago(said_at.since if said_at else None, case.window.end)
@@ -91,14 +112,14 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         seen = f"{one.name}: {is_blind(one)}"
         ledger.supports(autoscalers, 0.5, statement, seen=seen, refuted_if=refuted_if)
         because = f"{one.name} does not scale {owner.name}: it has no metric ({is_blind(one)})"
-        advice = f"give every container of {owner.name} a CPU request, and look at metrics-server"
+        remedies, advice = _mended(_blindness(one, None), owner.name)
     _pods_row(ledger, affected.pods and all(pod.ready for pod in living(affected.pods)))
     return ledger.finding(
         Verdict.SUPPORTED,
         because,
         subject=owner,
         is_proven=False,
-        remedies=REMEDIES if maxed else BLIND_REMEDIES,
+        remedies=remedies,
         advice=advice,
     )
 

@@ -34,6 +34,12 @@ WORDS: Final = (
             r"|authorization failed|insufficient_scope|code = Unauthenticated"
         ),
     ),
+    (
+        "platform",
+        re.compile(
+            r"no match for platform in manifest|no matching manifest for \S+ in the manifest"
+        ),
+    ),
     ("not-found", re.compile(r"code = NotFound\b|: not found\b|manifest unknown")),
     ("never", re.compile(r"is not present with pull policy of Never")),
     ("invalid", re.compile(r"InvalidImageName|couldn't parse image (reference|name)")),
@@ -44,6 +50,7 @@ SAID: Final = {
     "dns": "the registry's name does not resolve",
     "rate-limit": "the registry limits the rate of pulls",
     "denied": "the registry denies access to it",
+    "platform": "there is none of it for the node's kind of processor",
     "not-found": "the registry does not have it",
     "never": "it may not be pulled, and is not on the node",
     "invalid": "its name is no image's name",
@@ -55,6 +62,7 @@ ADVICE: Final = {
     "dns": "correct the registry's name, or the DNS that the nodes use",
     "rate-limit": "pull through a cache, or with credentials that have a higher limit",
     "denied": "renew the pull secret, or give the node's role access to the repository",
+    "platform": "build it for the node's architecture too, or select nodes that it is built for",
     "not-found": "correct the image's tag or digest, or push it",
     "never": "load the image onto the nodes, or correct imagePullPolicy",
     "invalid": "correct the image's name",

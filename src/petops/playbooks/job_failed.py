@@ -62,7 +62,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     why = failed.reason if failed else f"{job.failed} tries failed"
     because = f"Job {job.subject.name} failed ({why})" + (f": {ends}" if ends else "") + said
     return ledger.finding(
-        Verdict.SUPPORTED if failed or ends else Verdict.UNDECIDED,
+        Verdict.SUPPORTED if failed or (ends and not _tries_again(job)) else Verdict.UNDECIDED,
         because,
         subject=job.subject,
         is_proven=False,
@@ -70,6 +70,11 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         explains=EXPLAINS,
         advice=f"mend what made it fail{': ' + ends if ends else ''}, then run it again once",
     )
+
+
+def _tries_again(job: JobRun) -> bool:
+    """Say whether one try failed and the next is under way: that is what retries are for."""
+    return job.failed == 1 and job.active > 0 and job.backoff_limit > 0
 
 
 def _holds(job: JobRun, kind: str) -> Condition | None:

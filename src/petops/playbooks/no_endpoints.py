@@ -53,8 +53,10 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     statement, refuted_if = "its pods are well, and it misses them", "the pods are not ready"
     if not why:
         seen = f"{worst.pods - worst.ready_pods} of its {worst.pods} pods are not ready"
+        seen = seen if worst.pods else f"{worst.awaits or 'what it leads to'} has no pods"
         ledger.opposes(service_endpoints, 0.1, statement, seen=seen, refuted_if=refuted_if)
-        because = f"Service {name} has no endpoint since its pods are not ready"
+        because = f"Service {name} has no endpoint since "
+        because += "its pods are not ready" if worst.pods else seen
         return ledger.finding(Verdict.UNDECIDED, because, subject=worst.subject)
     ledger.supports(service_endpoints, 0.3, statement, seen=why, refuted_if=refuted_if)
     return ledger.finding(
@@ -73,7 +75,7 @@ def _why(service: ServiceState, *, asked: bool) -> tuple[str, str]:
     if service.unknown_ports and service.ready_pods:
         ports = ", ".join(service.unknown_ports)
         return f"none of its pods has a port named {ports}", "restore the target port"
-    if service.pods == 0 and (service.shares_labels or asked):
+    if service.pods == 0 and not service.awaits and (service.shares_labels or asked):
         return f"no pod has the labels {selector}", "restore the selector"
     if service.pods and service.ready_pods == service.pods:
         return (

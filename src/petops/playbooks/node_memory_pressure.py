@@ -8,6 +8,7 @@ API, preemption.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from petops.domain.alarm import Category
@@ -72,7 +73,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         ledger.supports(node_conditions, 0.35, statement, seen=seen, refuted_if=refuted_if)
     _pods_row(ledger)
     evicted = recent_evictions(known, {MEMORY}, now)
-    hit = _evicted_row(ledger, affected, evicted)
+    hit = _evicted_row(ledger, affected, evicted, now)
     _touched_row(ledger, affected, hit)
     culprit, words = _hog_row(ledger, evicted, affected)
     _changes_row(ledger, culprit)
@@ -91,10 +92,12 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     )
 
 
-def _evicted_row(ledger: Ledger, affected: AffectedPods, evicted: Sequence[Occurrence]) -> int:
+def _evicted_row(
+    ledger: Ledger, affected: AffectedPods, evicted: Sequence[Occurrence], now: datetime
+) -> int:
     """Write who was evicted, in order; return how many of the affected pods were."""
     statement, refuted_if = "its kubelet evicts for memory", "pods leave by API, or not at all"
-    own = evicted_for(affected.pods, {MEMORY})
+    own = evicted_for(affected.pods, {MEMORY}, now)
     by_api = [pod for pod in affected.pods if pod.disrupted_by == "EvictionByEvictionAPI"]
     if evicted or own:
         order = [one.name for one in evicted] or sorted(pod.name for pod in own)

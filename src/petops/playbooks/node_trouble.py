@@ -44,10 +44,19 @@ def recent_evictions(
     return tuple(sorted(kept, key=lambda one: one.first_at or now))
 
 
-def evicted_for(pods: Iterable[Pod], resources: Iterable[str]) -> tuple[Pod, ...]:
-    """Return the pods that their kubelet evicted for one of these resources."""
+def evicted_for(pods: Iterable[Pod], resources: Iterable[str], now: datetime) -> tuple[Pod, ...]:
+    """Return the pods that their kubelet evicted for one of these resources not long ago.
+
+    What is left of an evicted pod stays until somebody deletes it.
+    """
     wanted = set(resources)
-    return tuple(pod for pod in pods if pod.reason == "Evicted" and short_of(pod.message) in wanted)
+    return tuple(
+        pod
+        for pod in pods
+        if pod.reason == "Evicted"
+        and short_of(pod.message) in wanted
+        and now - (pod.ready_changed_at or pod.created_at) <= RECENT
+    )
 
 
 def starved_nodes(

@@ -11,7 +11,7 @@ from typing import Final
 
 from petops.domain.diagnosis import Finding, Verdict
 from petops.domain.facts import AffectedPods, Rollouts
-from petops.domain.objects import Occurrence, Quotas
+from petops.domain.objects import ObjectEvents, Occurrence, Quotas
 from petops.playbooks.base import (
     OF_WORKLOADS,
     Case,
@@ -22,7 +22,7 @@ from petops.playbooks.base import (
     Ledger,
     suspected_in,
 )
-from petops.playbooks.pod_trouble import living, quoted
+from petops.playbooks.pod_trouble import living, names, quoted
 from petops.playbooks.pod_watch import for_two_minutes, unclear
 from petops.playbooks.steps.objects import object_events, quotas
 from petops.playbooks.steps.workloads import affected_pods, principal, recent_rollouts
@@ -55,13 +55,14 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     said = _said(events.occurrences if events else (), rollouts, case.window.end)
     found = next((one for text in said if (one := refused(text))), None)
     if found is None:
-        seen = f"no refusal in {len(events.occurrences) if events else 0} events"
+        seen = "its Deployment tells of none; its events are not known"
+        seen = f"no refusal in {len(events.occurrences)} events" if events else seen
         ledger.refutes(object_events, statement, seen=seen, refuted_if=refuted_if)
         return ledger.finding(Verdict.REFUTED, "no quota refuses its pods")
     ledger.supports(
         object_events, 0.45, statement, seen=quoted(found[0], 240), refuted_if=refuted_if
     )
-    missing = _missing_row(ledger, affected, rollouts)
+    missing = _missing_row(ledger, affected, rollouts, _refused_at(events))
     full = _quota_row(ledger, evidence.fact(quotas), found[1])
     holds = missing is not False and full is not False
     owner = principal(affected)
@@ -92,10 +93,30 @@ def _said(
     return tuple(recent)
 
 
-def _missing_row(ledger: Ledger, affected: AffectedPods, rollouts: Rollouts | None) -> bool | None:
-    """Write whether pods are missing; None where it is not known how many there should be."""
+def _refused_at(events: ObjectEvents | None) -> datetime | None:
+    """Return when a pod was last refused, by the events; None where they do not say."""
+    times = [
+        one.last_at
+        for one in (events.occurrences if events else ())
+        if one.reason == "FailedCreate" and refused(one.message) and one.last_at is not None
+    ]
+    return max(times, default=None)
+
+
+def _missing_row(
+    ledger: Ledger, affected: AffectedPods, rollouts: Rollouts | None, at: datetime | None
+) -> bool | None:
+    """Write whether pods are missing; None where it is not known how many there should be.
+
+    Where a pod was made after the last refusal `at`, nothing is refused any more.
+    """
     statement, refuted_if = "pods are missing", "as many pods are there as should be"
     desired = rollouts.desired if rollouts else None
+    since = [pod for pod in living(affected.pods) if at is not None and pod.created_at > at]
+    if desired is None and since:
+        seen = f"{names(since)} was made after the last refusal"
+        ledger.refutes(affected_pods, statement, seen=seen, refuted_if=refuted_if)
+        return False
     if desired is None:
         ledger.not_measured(recent_rollouts, statement, refuted_if=refuted_if)
         return None

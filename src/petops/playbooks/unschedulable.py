@@ -21,7 +21,9 @@ from petops.playbooks.steps.workloads import affected_pods, node_conditions, rec
 NAME = "unschedulable"
 REMEDIES = ("undo-rollout", "add-nodes", "lower-requests")
 MISFIT_REMEDIES = ("undo-rollout", "fix-scheduling")
-ROOM: Final = frozenset({"cpu", "memory", "ephemeral-storage", "pods", "none", "cordoned"})
+ROOM: Final = frozenset(
+    {"cpu", "memory", "ephemeral-storage", "pods", "volumes", "none", "cordoned"}
+)
 EXPLAINS = ("bad-rollout", "no-endpoints", "hpa-maxed", "failing-probe")
 # A cluster autoscaler takes a minute or two; a scheduler that only waits its turn takes seconds.
 SURE_SECONDS: Final = 60.0
@@ -34,11 +36,18 @@ PHRASES: Final = (
     ("ephemeral-storage", re.compile(r"(\d+) Insufficient ephemeral-storage\b")),
     ("pods", re.compile(r"(\d+) Too many pods\b")),
     ("extended", re.compile(r"(\d+) Insufficient [a-z0-9.-]+/[A-Za-z0-9._-]+")),
-    ("taint", re.compile(r"(\d+) node\(s\) had (?:untolerated taint|taint) \{")),
+    ("taint", re.compile(r"(\d+) node\(s\) had (?:untolerated taint|taint)(?:\(s\)| \{)")),
     ("selector", re.compile(r"(\d+) node\(s\) didn't match Pod's node affinity/selector")),
     ("affinity", re.compile(r"(\d+) node\(s\) didn't match pod (?:anti-)?affinity rules")),
     ("spread", re.compile(r"(\d+) node\(s\) didn't match pod topology spread constraints")),
-    ("volume", re.compile(r"(\d+) node\(s\) had volume node affinity conflict")),
+    (
+        "volume",
+        re.compile(
+            r"(\d+) node\(s\) (?:had volume node affinity conflict"
+            r"|didn't match PersistentVolume's node affinity)"
+        ),
+    ),
+    ("volumes", re.compile(r"(\d+) node\(s\) exceed max volume count")),
     ("port", re.compile(r"(\d+) node\(s\) didn't have free ports for the requested pod ports")),
     ("cordoned", re.compile(r"(\d+) node\(s\) were unschedulable")),
     ("claim", re.compile(r"(pod has unbound immediate PersistentVolumeClaims)")),
@@ -55,6 +64,7 @@ SAID: Final = {
     "affinity": "its pod affinity rules",
     "spread": "its topology spread constraints",
     "volume": "its volume is elsewhere",
+    "volumes": "too many volumes on the node",
     "port": "its host port is taken",
     "cordoned": "nodes that are cordoned",
     "claim": "a volume claim that is not bound",
@@ -101,7 +111,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     ledger.supports(affected_pods, weight, statement, seen=seen, refuted_if=refuted_if)
     why = _why_row(ledger, own)
     keys = [key for key, _ in why]
-    room = not keys or bool(ROOM & set(keys))
+    room = bool(ROOM & set(keys))
     said = " and ".join(SAID[key] for key in keys) or "for a reason that petops does not know"
     return ledger.finding(
         Verdict.SUPPORTED,

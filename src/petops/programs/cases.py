@@ -30,6 +30,7 @@ from petops.lab.children import beside, listening_socket
 from petops.lab.kubernetes_server import kubernetes_app
 from petops.lab.prometheus import running_prometheus
 from petops.lab.recorded import recorded_api, recorded_at
+from petops.lab.recorded_lists import recorded_objects
 from petops.lab.recorded_metrics import load_recorded
 from petops.lab.recorded_traces import RecordedXRay, recorded_traces
 from petops.lab.serving import LoopbackServer
@@ -46,10 +47,10 @@ from petops.sources.xray import XRayTraces
 CLUSTER = ClusterName(name="recorded")
 _ALARM_FILE = "alarm.json"
 _WORKLOADS = {
-    "deployments.json": Kind.DEPLOYMENT,
-    "statefulsets.json": Kind.STATEFUL_SET,
-    "daemonsets.json": Kind.DAEMON_SET,
-    "jobs.json": Kind.JOB,
+    "deployments": Kind.DEPLOYMENT,
+    "statefulsets": Kind.STATEFUL_SET,
+    "daemonsets": Kind.DAEMON_SET,
+    "jobs": Kind.JOB,
 }
 
 
@@ -91,7 +92,7 @@ async def _recorded_engine(folder: Path) -> AsyncIterator[Running]:
         kubeconfig.write_text(_kubeconfig(url), encoding="utf-8")
         settings = Settings(
             cluster=ClusterSettings(name=CLUSTER.name, kubeconfig=str(kubeconfig)),
-            prometheus=PrometheusSettings(url=await _prometheus(folder, home, stack)),
+            prometheus=PrometheusSettings(url=await _prometheus(folder, at, home, stack)),
         )
         clock = SystemClock(at - SystemClock().now())
         telemetry = AwsTelemetry(traces=await _traces(folder, stack))
@@ -109,14 +110,14 @@ async def _served(folder: Path, at: datetime, stack: AsyncExitStack) -> str:
     return server.url
 
 
-async def _prometheus(folder: Path, home: Path, stack: AsyncExitStack) -> str:
+async def _prometheus(folder: Path, at: datetime, home: Path, stack: AsyncExitStack) -> str:
     """Run a Prometheus with the folder's samples; without one, go on and say so."""
     try:
         prometheus = await stack.enter_async_context(running_prometheus([], home / "prometheus"))
     except PetopsError as exc:
         note(f"metrics are not available: {exc.message}")
         return ""
-    await load_recorded(folder, prometheus.url)
+    await load_recorded(folder, prometheus.url, round(at.timestamp() * 1000))
     return prometheus.url
 
 
@@ -170,15 +171,15 @@ def _alarm(folder: Path, running: Running) -> Alarm:
 
 def _worst(folder: Path) -> Subject:
     """Return the workload with most restarts and fewest ready pods, else the worst node."""
-    pods = _items(folder / "pods.json")
-    for file, kind in _WORKLOADS.items():
-        found = _items(folder / file)
+    pods = _items(folder, "pods")
+    for plural, kind in _WORKLOADS.items():
+        found = _items(folder, plural)
         if found:
             worst = max(found, key=lambda one: _trouble(one, pods))["metadata"]
             return Subject(
                 cluster=CLUSTER, kind=kind, namespace=worst["namespace"], name=worst["name"]
             )
-    nodes = _items(folder / "nodes.json")
+    nodes = _items(folder, "nodes")
     if not nodes:
         raise UsageError(f"{folder} has neither {_ALARM_FILE} nor anything to ask about")
     name = max(nodes, key=_node_trouble)["metadata"]["name"]
@@ -188,28 +189,25 @@ def _worst(folder: Path) -> Subject:
 def _trouble(found: Any, pods: list[Any]) -> tuple[int, int]:
     """Return a workload's restarts, and how many of its pods are missing or not ready."""
     own = [one for one in pods if _is_of(one, found)]
-    statuses = [one for pod in own for one in pod["status"].get("containerStatuses", ())]
-    restarts = sum(one.get("restartCount", 0) for one in statuses)
+    statuses = [
+        one for pod in own for one in (pod.get("status") or {}).get("containerStatuses") or ()
+    ]
+    restarts = sum(int(one.get("restartCount") or 0) for one in statuses)
     status = found.get("status") or {}
-    missing = max(0, found["spec"].get("replicas", 0) - status.get("readyReplicas", 0))
+    missing = max(0, int(found["spec"].get("replicas") or 0) - (status.get("readyReplicas") or 0))
     return restarts, missing + sum(not one.get("ready") for one in statuses)
 
 
 def _node_trouble(found: Any) -> int:
-    said = found["status"].get("conditions") or ()
-    return sum((one["status"] == "True") != (one["type"] == "Ready") for one in said)
+    said = (found.get("status") or {}).get("conditions") or ()
+    return sum((one.get("status") == "True") != (one.get("type") == "Ready") for one in said)
 
 
 def _is_of(pod: Any, deployment: Any) -> bool:
-    wanted = deployment["spec"].get("selector", {}).get("matchLabels", {})
-    labels = pod["metadata"].get("labels", {})
+    wanted = (deployment["spec"].get("selector") or {}).get("matchLabels") or {}
+    labels = pod["metadata"].get("labels") or {}
     return all(labels.get(key) == value for key, value in wanted.items())
 
 
-def _items(file: Path) -> list[Any]:
-    try:
-        return list(json.loads(file.read_text(encoding="utf-8"))["items"])
-    except FileNotFoundError:
-        return []
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{file} is no list of Kubernetes objects") from exc
+def _items(folder: Path, plural: str) -> list[Any]:
+    return [item for resource, item in recorded_objects(folder) if resource.plural == plural]

@@ -19,7 +19,7 @@ from petops.domain.objects import (
     Quotas,
     ServiceEndpoints,
 )
-from petops.domain.subject import ClusterName, Kind, Subject
+from petops.domain.subject import HAS_REPLICAS, ClusterName, Kind, Subject
 from petops.errors import ForbiddenError, SourceError
 from petops.ports import RESOURCES, KubernetesCalls, Told, object_path
 from petops.sources.kubernetes_events import LOG_BYTES, LOG_LINES, log_lines, occurrences_of
@@ -30,6 +30,7 @@ from petops.sources.kubernetes_states import (
     fits,
     in_front,
     job_of,
+    may_be_meant,
     quotas_of,
     scales,
     service_of,
@@ -114,9 +115,25 @@ class KubernetesObjects:
         with one_failure():
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(_selected(reader, namespace, one)) for one in chosen]
+        found = [(one, task.result()) for one, task in zip(chosen, tasks, strict=True)]
+        alone = any(not pods for _, pods in found)
+        workloads = await _workloads(reader, namespace) if alone else {}
+        others = workloads.values()
+        found = [
+            (one, pods)
+            for one, pods in found
+            if pods or fits(one, template) or may_be_meant(one, template, others)
+        ]
         states = (
-            service_of(one, slices, task.result(), self._name, misses=not fits(one, template))
-            for one, task in zip(chosen, tasks, strict=True)
+            service_of(
+                one,
+                slices,
+                pods,
+                self._name,
+                misses=not fits(one, template),
+                awaits="" if pods else _awaited(one, workloads),
+            )
+            for one, pods in found
         )
         return Told(value=ServiceEndpoints(services=tuple(states)), asked=reader.asked)
 
@@ -156,6 +173,26 @@ async def _events(reader: Reader, about: Subject) -> tuple[list[Json], bool]:
     return await reader.some(f"/api/v1/namespaces/{namespace}/events", 1, fieldSelector=selector)
 
 
+async def _workloads(reader: Reader, namespace: str) -> Mapping[str, Mapping[str, str]]:
+    """Return the labels of the pods that a namespace's workloads keep, whether there are any."""
+    with one_failure():
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                kind: group.create_task(reader.every(RESOURCES[kind].format(namespace=namespace)))
+                for kind in sorted(HAS_REPLICAS)
+            }
+    return {
+        f"{kind} {one['metadata']['name']}": _labels_made(one)
+        for kind, task in tasks.items()
+        for one in task.result()
+    }
+
+
+def _awaited(service: Json, workloads: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the first workload whose pods the Service would select; empty for none."""
+    return next((name for name, labels in workloads.items() if fits(service, labels)), "")
+
+
 async def _selected(reader: Reader, namespace: str, service: Json) -> list[Json]:
     selector = (service.get("spec") or {}).get("selector")
     if not selector:
@@ -173,6 +210,10 @@ def _template(subject: Subject, found: Json) -> Mapping[str, str]:
     if subject.kind is Kind.SERVICE:
         own: Mapping[str, str] = (found.get("spec") or {}).get("selector") or {}
         return own
-    template = (found.get("spec") or {}).get("template") or {}
+    return _labels_made(found)
+
+
+def _labels_made(workload: Json) -> Mapping[str, str]:
+    template = (workload.get("spec") or {}).get("template") or {}
     labels: Mapping[str, str] = (template.get("metadata") or {}).get("labels") or {}
     return labels

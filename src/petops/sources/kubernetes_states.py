@@ -88,6 +88,23 @@ def in_front(
     return found
 
 
+def may_be_meant(
+    service: Json, template: Mapping[str, str], others: Iterable[Mapping[str, str]]
+) -> bool:
+    """Say whether a selector that misses these labels can have meant them.
+
+    Not where another workload, none of whose variants this is, has as many of its labels: those are
+    an application's, which many share.
+    """
+    wanted = service["spec"]["selector"].items()
+    own = len(wanted & template.items())
+    return not any(
+        len(wanted & one.items()) >= own
+        for one in others
+        if not (one.items() <= template.items() or template.items() <= one.items())
+    )
+
+
 def fits(service: Json, template: Mapping[str, str]) -> bool:
     """Say whether a Service selects pods with these labels."""
     selector = (service.get("spec") or {}).get("selector")
@@ -101,6 +118,7 @@ def service_of(
     cluster: ClusterName,
     *,
     misses: bool,
+    awaits: str = "",
 ) -> ServiceState:
     """Return one Service with the pods that it selects and its endpoints."""
     metadata = found["metadata"]
@@ -120,6 +138,7 @@ def service_of(
         selector=tuple(sorted((found["spec"].get("selector") or {}).items())),
         unknown_ports=_unknown_ports(found, selected),
         shares_labels=misses,
+        awaits=awaits,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from petops.domain.facts import AffectedPods, Container, NearbyPods, Pod
 from petops.domain.objects import (
@@ -18,7 +19,7 @@ from petops.domain.objects import (
 from petops.domain.subject import Kind, Subject
 from petops.errors import SourceError
 from petops.playbooks.base import Case, Sources, step
-from petops.playbooks.pod_trouble import is_unwell
+from petops.playbooks.pod_trouble import is_crash_looping, is_unwell
 from petops.playbooks.steps.workloads import affected_pods, principal, recent_rollouts
 
 _MOST_PODS = 8
@@ -45,11 +46,13 @@ async def object_events(case: Case, sources: Sources) -> ObjectEvents:
 
 @step("What did the container say last?")
 async def last_words(case: Case, sources: Sources) -> LastWords:
-    """Read the end of the log of the worst container's last run."""
-    del case
+    """Read the end of the log of the worst container's last run.
+
+    One that loops now comes before one that restarted oftener long ago.
+    """
     affected = await sources.answers.answer(affected_pods)
     ended = [
-        (one.restarts, pod.created_at, pod.name, one.name, pod)
+        (_badness(one, case.window.end), pod.created_at, pod.name, one.name, pod)
         for pod in affected.pods
         for one in pod.containers
         if _has_ended(one) and not pod.disrupted_by
@@ -149,6 +152,10 @@ async def nearby_pods(case: Case, sources: Sources) -> NearbyPods:
 
 def _itself(pod: Pod) -> Subject:
     return replace(pod.owner, kind=Kind.POD, namespace=pod.namespace, name=pod.name)
+
+
+def _badness(container: Container, now: datetime) -> tuple[bool, int]:
+    return is_crash_looping(container, now), container.restarts
 
 
 def _has_ended(container: Container) -> bool:

@@ -1,0 +1,203 @@
+"""The Kubernetes objects of a recorded folder, however they were written down.
+
+Raw lists of the API, what `kubectl get -o json` prints (its lists are of the kind `List`), plain
+arrays, single objects, and versions of an API that nobody serves any more: all of it is taken. What
+is no object is refused in one sentence that names the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from petops.errors import UsageError
+from petops.lab.quantities import moment
+from petops.lab.resources import SERVED, Resource, of_kind
+
+Json = Any
+
+LISTS: Final[Mapping[str, str]] = {
+    "pods": "Pod",
+    "events": "Event",
+    "node-events": "Event",
+    "nodes": "Node",
+    "deployments": "Deployment",
+    "replicasets": "ReplicaSet",
+    "statefulsets": "StatefulSet",
+    "daemonsets": "DaemonSet",
+    "jobs": "Job",
+    "cronjobs": "CronJob",
+    "services": "Service",
+    "endpointslices": "EndpointSlice",
+    "hpa": "HorizontalPodAutoscaler",
+    "resourcequotas": "ResourceQuota",
+    "pdb": "PodDisruptionBudget",
+}
+"""Files by the kind that they hold where what is in them does not say it."""
+_EVENTS: Final = "events.k8s.io"
+_HINT: Final = "docs/cases.md says what a case holds"
+
+
+def recorded_objects(folder: Path) -> Iterator[tuple[Resource, Json]]:
+    """Yield each object of a folder with its resource; raise UsageError for what is none.
+
+    Events that were read both ways come once, as the core API has them.
+    """
+    newer: list[tuple[Resource, Json]] = []
+    known: set[tuple[str, str]] = set()
+    for file in sorted(folder.glob("*.json")):
+        for resource, item in objects_in(file):
+            if resource.group == _EVENTS:
+                newer.append((stored_event(), _core_event(item)))
+                continue
+            if resource.plural == "events":
+                known.add(_key(item))
+            yield resource, item
+    yield from ((resource, one) for resource, one in newer if _key(one) not in known)
+
+
+def objects_in(file: Path) -> Iterator[tuple[Resource, Json]]:
+    """Yield the objects of one file; nothing where it holds something else, such as an alarm."""
+    by_name = LISTS.get(file.stem, "")
+    document = read_json(file)
+    items, version, kind = _listed(document, file, by_name)
+    for number, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise UsageError(f"{file}: item {number} is no object", hint=_HINT)
+        resource = _resource(
+            str(item.get("apiVersion") or version), str(item.get("kind") or kind), by_name
+        )
+        if resource is not None:
+            yield resource, _checked(item, resource, f"{file}: item {number}")
+
+
+def _listed(document: Json, file: Path, by_name: str) -> tuple[list[Json], str, str]:
+    """Return a document's items, and the version and kind that it gives to all of them."""
+    if isinstance(document, list) and by_name:
+        return document, "", by_name
+    said = str(document.get("kind") or "") if isinstance(document, dict) else ""
+    listed = document.get("items") if isinstance(document, dict) else None
+    if said and listed is None and not said.endswith("List"):
+        return [document], "", said
+    if isinstance(listed or [], list) and (said or (by_name and listed is not None)):
+        if said in {"", "List"}:
+            return listed or [], "", by_name
+        return listed or [], str(document.get("apiVersion") or ""), said.removesuffix("List")
+    if by_name:
+        raise UsageError(f"{file} is no list of Kubernetes objects", hint=_HINT)
+    return [], "", ""
+
+
+def list_version(folder: Path) -> int:
+    """Return the latest resourceVersion that a list of the folder was read at; 0 without any."""
+    documents = (read_json(one) for one in folder.glob("*.json"))
+    metadata = (one.get("metadata") for one in documents if isinstance(one, dict))
+    said = (str(one.get("resourceVersion")) for one in metadata if isinstance(one, dict))
+    return max((int(one) for one in said if one.isascii() and one.isdecimal()), default=0)
+
+
+def read_json(file: Path) -> Json:
+    """Return what a JSON file holds; raise UsageError where it is none."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as exc:
+        raise UsageError(f"{file} is no JSON: {exc}", hint=_HINT) from exc
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be read: {exc.strerror or exc}", hint=_HINT) from exc
+
+
+def refused_lists(folder: Path) -> frozenset[str]:
+    """Return the resources that could not be read, by their plural names.
+
+    Those are a list that the API server refused (its answer is a `Status`), and pods, nodes and
+    events without a file.
+    """
+    found = {name for name in ("pods", "nodes", "events") if not (folder / f"{name}.json").exists()}
+    if any((folder / f"{name}.json").exists() for name in ("node-events", "events-v1")):
+        found.discard("events")
+    for stem, kind in LISTS.items():
+        file = folder / f"{stem}.json"
+        document = read_json(file) if file.is_file() else None
+        if isinstance(document, dict) and document.get("kind") == "Status" and kind != "Event":
+            found.add(next(one.plural for one in SERVED if one.kind == kind and one.preferred))
+    return frozenset(found)
+
+
+def stored_event() -> Resource:
+    """Return the core API's events, as which all are kept."""
+    return next(one for one in SERVED if one.kind == "Event" and not one.group)
+
+
+def _resource(version: str, kind: str, by_name: str) -> Resource | None:
+    """Return the resource of an object: of its group at least, whatever the version.
+
+    Without a group the file's name has to say the same kind.
+    """
+    found = of_kind(version, kind)
+    if found is not None:
+        return found
+    group = version.rpartition("/")[0]
+    if version and (group or kind != by_name):
+        return next((one for one in SERVED if (one.group, one.kind) == (group, kind)), None)
+    return next((one for one in SERVED if one.kind == kind and one.preferred), None)
+
+
+def _checked(item: Json, resource: Resource, where: str) -> Json:
+    """Return an object with all that an API server gives to each of its kind."""
+    metadata = item.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"{where} has no metadata.name", hint=_HINT)
+    kept = {key: one for key, one in item.items() if key not in {"kind", "apiVersion"}}
+    for part in ("spec", "status"):
+        if kept.get(part) is None:
+            kept.pop(part, None)
+        elif not isinstance(kept[part], dict):
+            raise UsageError(f"{where}, {name}: its {part} is no object", hint=_HINT)
+    metadata = kept["metadata"] = {key: one for key, one in metadata.items() if one is not None}
+    if resource.namespaced:
+        metadata.setdefault("namespace", "default")
+    metadata.setdefault("uid", f"{resource.plural}/{metadata.get('namespace', '')}/{name}")
+    metadata.setdefault("resourceVersion", "1")
+    if resource.plural != "events":
+        kept.setdefault("spec", {})
+        _dated(metadata, f"{where}, {name}")
+    if resource.plural == "pods" and not _has_containers(kept["spec"]):
+        raise UsageError(f"{where}, {name}: the pod has no containers", hint=_HINT)
+    return kept
+
+
+def _dated(metadata: Json, where: str) -> None:
+    try:
+        moment(str(metadata.get("creationTimestamp")))
+    except (ValueError, OverflowError):
+        raise UsageError(f"{where} has no metadata.creationTimestamp", hint=_HINT) from None
+
+
+def _has_containers(spec: Json) -> bool:
+    listed = spec.get("containers")
+    return (
+        isinstance(listed, list)
+        and bool(listed)
+        and all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in listed)
+    )
+
+
+def _core_event(event: Json) -> Json:
+    """Return an event of events.k8s.io as the core API shows the same one."""
+    renamed = {
+        "regarding": "involvedObject",
+        "note": "message",
+        "deprecatedSource": "source",
+        "deprecatedFirstTimestamp": "firstTimestamp",
+        "deprecatedLastTimestamp": "lastTimestamp",
+        "deprecatedCount": "count",
+        "reportingController": "reportingComponent",
+    }
+    return {renamed.get(key, key): one for key, one in event.items()}
+
+
+def _key(item: Json) -> tuple[str, str]:
+    return str(item["metadata"].get("namespace")), str(item["metadata"]["name"])
