@@ -97,7 +97,7 @@ def test_an_undo_goes_to_the_good_revision_and_not_to_the_one_before() -> None:
 @pytest.mark.parametrize(
     ("about", "why"),
     [
-        (finding(), "did not begin with a rollout"),
+        (finding(), "nothing says that the symptom began with a rollout"),
         (finding(began_with_revision=4), "no earlier revision"),
         (finding(began_with_revision=4, good_revision=9), "no earlier revision"),
     ],

@@ -100,6 +100,8 @@ def test_a_wrong_verdict_and_a_broken_case_are_told_apart(tmp_path: Path) -> Non
     (tmp_path / "wrong" / "expected.json").write_text('{"mode": null, "remedy": null}')
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "expected.json").write_text("[]")
+    shutil.copytree(RECORDINGS / "crashloop", tmp_path / "odd")
+    (tmp_path / "odd" / "cadvisor.prom").write_text("<html>502</html>")
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "petops", "eval", str(tmp_path)],
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
@@ -111,8 +113,28 @@ def test_a_wrong_verdict_and_a_broken_case_are_told_apart(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "mode crash-loop, not none" in done.stdout
     assert "expected.json names no mode" in done.stdout
-    assert "0 of 2 right" in done.stdout
+    assert "odd/cadvisor.prom, line 1 is no sample" in done.stdout
+    assert "0 of 3 right" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_a_case_as_kubectl_writes_it_and_without_its_nodes_has_the_same_cause(
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(RECORDINGS / "crashloop", tmp_path / "case")
+    for file in (tmp_path / "case").glob("*.json"):
+        found = json.loads(file.read_text())
+        kind = found.get("kind", "").removesuffix("List")
+        if not kind:
+            continue
+        items = [{"apiVersion": found["apiVersion"], "kind": kind, **one} for one in found["items"]]
+        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    (tmp_path / "case" / "nodes.json").unlink()
+    (tmp_path / "case" / "node.prom").write_text("node_load1 0.5\n")
+    status, found, _ = investigated(tmp_path / "case")
+    assert status == CAUSE
+    assert found["diagnosis"]["mode"] == "crash-loop"
+    assert any(one["step"] == "node-conditions" for one in found["gaps"])
 
 
 def test_every_key_of_the_contract_stands_always() -> None:

@@ -126,6 +126,7 @@ def by_dimensions(dimensions: Labels, metric_namespace: str) -> Named | str:
 
 _EXPORTERS: Final = frozenset({"kube-state-metrics", "node-exporter", "prometheus-node-exporter"})
 _CLAIM: Final = "persistentvolumeclaim"
+_SCALER: Final = "horizontalpodautoscaler"
 _WORKLOADS: Final[Mapping[str, Kind]] = {
     "deployment": Kind.DEPLOYMENT,
     "statefulset": Kind.STATEFUL_SET,
@@ -144,13 +145,14 @@ def by_labels(labels: Labels) -> Named | str:
     said = {key: value for key, value in labels.items() if value}
     if said.get("container") in _EXPORTERS:
         said["pod"] = said["service"] = ""
-    for key in ("namespace", "pod", "service", "node", _CLAIM, *_WORKLOADS):
+    for key in ("namespace", "pod", "service", "node", _CLAIM, _SCALER, *_WORKLOADS):
         said[key] = said.get(f"exported_{key}") or said.get(key, "")
     kind_of_workload = said.get("workload_type", "").lower()
     named = (
         (Kind.VOLUME_CLAIM, said[_CLAIM]),
         *((kind, said[key]) for key, kind in _WORKLOADS.items()),
         (_WORKLOADS.get(kind_of_workload, Kind.DEPLOYMENT), said.get("workload")),
+        (Kind.AUTOSCALER, said[_SCALER]),
         (Kind.POD, said["pod"]),
         (Kind.SERVICE, said["service"]),
         (Kind.NODE, said["node"] or said.get("nodename") or said.get("kubernetes_node")),

@@ -67,6 +67,10 @@ _TIME: Final = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])(:[0-5]\d){2}(\.\d+)?"
     r"(Z|[+-]\d\d:\d\d)"
 )
+_QUANTITIES: Final = (
+    "v1.ResourceList: quantities must match the regular expression "
+    "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+)
 _TYPES: Final[Mapping[str, Type]] = {
     **_each(
         "activeDeadlineSeconds averageUtilization backoffLimit completions containerPort count "
@@ -107,11 +111,12 @@ _TYPES: Final[Mapping[str, Type]] = {
         "object",
     ),
     **_each(
-        "allocatable capacity limits requests",
+        "allocatable limits requests",
         _are_quantities,
-        "v1.ResourceList: quantities must match the regular expression "
-        "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        _QUANTITIES,
     ),
+    # A node's `nodeInfo.swap.capacity` is bytes.
+    **_each("capacity", lambda one: _is_number(one) or _are_quantities(one), _QUANTITIES),
     **_each("maxSurge maxUnavailable minAvailable", _is_share, "intstr.IntOrString"),
 }
 _LISTS: Final[Mapping[str, tuple[str, ...]]] = {

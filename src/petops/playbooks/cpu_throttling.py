@@ -60,6 +60,10 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     seen = f"{worst.throttled_ratio:.0%} of the periods of {worst.pod}/{worst.container}"
     if worst.lifetime_only:
         seen += ", over its whole life"
+    if worst.throttled_ratio < THROTTLED_RATIO and worst.lifetime_only:
+        why = f"{seen}: how it is lately was not seen"
+        ledger.not_measured(cpu_use, statement, refuted_if=refuted_if, why=why)
+        return _finding(ledger, Verdict.UNDECIDED, "its CPU throttling was not measured", worst)
     if worst.throttled_ratio < THROTTLED_RATIO and use is not None and use.beside_unknown:
         ledger.row(cpu_use, Weighs.AGAINST, statement, seen=seen, refuted_if=refuted_if)
         beside = "or what serves beside it is"

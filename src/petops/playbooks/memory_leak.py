@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from petops.domain.diagnosis import Finding, LeakForecast, Verdict
+from petops.domain.diagnosis import Finding, LeakForecast, Verdict, Weighs
 from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Ledger, suspected_in
 from petops.playbooks.leak_ledger import (
     cache_row,
@@ -94,12 +94,32 @@ def _concluded(ledger: Ledger, found: Suspect, ahead: LeakForecast, began: int |
             "a leak or too low a limit, its growth was not measured"
         )
         return _finding(ledger, Verdict.UNDECIDED, because, found)
+    if not found.kills and _with_load(ledger):
+        because = (
+            f"memory of {found.owner.name}/{found.container} grows by {found.mib_per_minute:.1f} "
+            "MiB a minute, and its requests grow too: load or a leak"
+        )
+        return _finding(ledger, Verdict.UNDECIDED, because, found)
     because = f"{found.owner.name}/{found.container} leaks {found.mib_per_minute:.1f} MiB a minute"
     if began is not None:
         because += f" since revision {began}"
     if ahead.next_kill_at is not None:
         because += f"; next kill at {ahead.next_kill_at:%H:%M:%S}Z"
     return _finding(ledger, Verdict.SUPPORTED, because, found, ahead)
+
+
+def _with_load(ledger: Ledger) -> bool:
+    """Say whether the load explains the growth as well as a leak does.
+
+    Not where pods that share the load do not grow.
+    """
+    said = {
+        one.step.removeprefix(ledger.evidence.prefix): one.weighs
+        for one in ledger.rows
+        if one.weighs is not Weighs.NOT_MEASURED
+    }
+    grew = said.get(request_load.name) is Weighs.AGAINST
+    return grew and said.get(siblings.name) is not Weighs.FOR
 
 
 def _finding(

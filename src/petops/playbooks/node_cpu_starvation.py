@@ -89,8 +89,12 @@ def _limit_row(ledger: Ledger) -> bool:
     use = ledger.evidence.fact(cpu_use)
     ratios = [one.throttled_ratio for one in (use.containers if use else ())]
     known = [one for one in ratios if one is not None]
+    limited = any(one.limit_cores for one in (use.containers if use else ()))
     if use is None:
         ledger.not_measured(cpu_use, statement, refuted_if=refuted_if)
+    elif not known and (limited or not use.containers):
+        why = "it has a CPU limit and no CFS periods" if limited else "its CPU was not measured"
+        ledger.not_measured(cpu_use, statement, refuted_if=refuted_if, why=why)
     elif not known:
         seen = "none of its containers has CFS periods, so none has a CPU limit"
         ledger.supports(cpu_use, 0.15, statement, seen=seen, refuted_if=refuted_if)

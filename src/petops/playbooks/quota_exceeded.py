@@ -60,7 +60,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         ledger.refutes(object_events, statement, seen=seen, refuted_if=refuted_if)
         return ledger.finding(Verdict.REFUTED, "no quota refuses its pods")
     ledger.supports(
-        object_events, 0.45, statement, seen=quoted(found[0], 240), refuted_if=refuted_if
+        object_events, 0.5, statement, seen=quoted(found[0], 240), refuted_if=refuted_if
     )
     missing = _missing_row(ledger, affected, rollouts, _refused_at(events))
     full = _quota_row(ledger, evidence.fact(quotas), found[1])

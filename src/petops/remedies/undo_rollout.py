@@ -13,7 +13,7 @@ def plan(situation: Situation) -> Change | Refusal:
     finding, rollouts = situation.finding, situation.rollouts
     if finding.began_with_revision is None:
         return Refusal(
-            why="the symptom did not begin with a rollout",
+            why="nothing says that the symptom began with a rollout",
             lift="undo it by hand if you know better: kubectl rollout undo",
         )
     good = finding.good_revision

@@ -25,7 +25,7 @@ from petops.sources.kubernetes_shapes import (
     pods_of,
     selector_text,
 )
-from petops.sources.kubernetes_states import is_in_trouble, node_of
+from petops.sources.kubernetes_states import is_in_trouble, node_of, target_of
 from petops.sources.kubernetes_workloads import (
     NO_WORKLOADS,
     ROLLED_OUT,
@@ -187,6 +187,8 @@ class KubernetesCluster(KubernetesObjects):
             return await reader.every("/api/v1/pods", fieldSelector=selector), []
         if subject.kind is Kind.VOLUME_CLAIM:
             return await self._mounting(reader, subject)
+        if subject.kind is Kind.AUTOSCALER:
+            subject = target_of(await reader.get(subject), subject)
         subject, found = await _resolved(reader, subject)
         if subject.kind is Kind.POD:
             return [found], await _replica_set_of(reader, subject, found)

@@ -6,12 +6,13 @@ Pure functions, tested on recorded answers. What Kubernetes leaves out is None, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from petops.domain.objects import Autoscaler, Condition, JobRun, NodeState, Quota, ServiceState
 from petops.domain.quantity import exact
 from petops.domain.subject import ClusterName, Kind, Subject
-from petops.errors import UsageError
+from petops.errors import SourceError, UsageError
 from petops.sources.kubernetes_shapes import (
     MOST_TEXT,
     condition,
@@ -176,6 +177,16 @@ def autoscaler_of(found: Json) -> Autoscaler:
         wanted=int(status.get("desiredReplicas") or 0),
         conditions=conditions_of(found),
     )
+
+
+def target_of(found: Json, autoscaler: Subject) -> Subject:
+    """Return what the autoscaler scales; raise SourceError where petops does not know its kind."""
+    target = found["spec"].get("scaleTargetRef") or {}
+    kind, name = str(target.get("kind") or ""), str(target.get("name") or "")
+    try:
+        return replace(autoscaler, kind=Kind(kind), name=name)
+    except (ValueError, UsageError):
+        raise SourceError(f"{autoscaler} scales {kind or 'nothing'} {name}".rstrip()) from None
 
 
 def scales(found: Json, subject: Subject) -> bool:

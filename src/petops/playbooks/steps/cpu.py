@@ -20,6 +20,8 @@ from petops.playbooks.steps.workloads import affected_pods, principal, recent_ro
 
 # Means are taken over so long at a time, so that a while of trouble does not outweigh the rest.
 STRETCH = timedelta(minutes=3)
+# Prometheus forgets a series after five minutes without a sample.
+STALE = timedelta(minutes=5)
 _Key = tuple[str, str]
 _Samples = Mapping[_Key, tuple[Sample, ...]]
 
@@ -224,9 +226,13 @@ def _container(
     if pod is None or spec is None:
         return None
     usage, periods, throttled = counters.usage, counters.periods, counters.throttled
-    used = rise(lately(usage, end))
+    used, elapsed = rise(lately(usage, end)), rise(lately(periods, end))
     ratio = _ratio(lately(throttled, end), lately(periods, end))
-    once = ratio is None and bool(periods and throttled) and periods[-1].value > 0
+    if ratio is None and elapsed is not None and throttled:
+        ratio = 0.0  # it did not run at all: then nothing made it wait
+    # A series that ended is stale; one look is all that there ever was.
+    speaks = len(periods) == 1 or _is_fresh(periods, end)
+    once = ratio is None and speaks and bool(throttled) and periods[-1].value > 0
     if once:
         # Seen once: the counters began with the container, so they speak of its whole life.
         ratio = min(1.0, throttled[-1].value / periods[-1].value)
@@ -235,7 +241,7 @@ def _container(
         container=name,
         owner=pod.owner,
         revision=pod.revision,
-        usage_cores=used.per_second if used else _since_start(usage, spec.started_at),
+        usage_cores=used.per_second if used else _since_start(usage, spec.started_at, end),
         limit_cores=spec.cpu_limit_cores,
         throttled_ratio=ratio,
         before_ratio=_ratio(before(throttled, end), before(periods, end)),
@@ -243,8 +249,15 @@ def _container(
     )
 
 
-def _since_start(usage: tuple[Sample, ...], started_at: datetime | None) -> float | None:
-    if not usage or started_at is None:
+def _is_fresh(samples: tuple[Sample, ...], end: datetime) -> bool:
+    """Say whether the last sample still speaks of now, as Prometheus itself would take it."""
+    return bool(samples) and end - samples[-1].at <= STALE
+
+
+def _since_start(
+    usage: tuple[Sample, ...], started_at: datetime | None, end: datetime
+) -> float | None:
+    if started_at is None or not (len(usage) == 1 or _is_fresh(usage, end)):
         return None
     seconds = (usage[-1].at - started_at).total_seconds()
     return usage[-1].value / seconds if seconds > 0 else None
