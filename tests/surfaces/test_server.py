@@ -131,6 +131,7 @@ BAD = {
     "no JSON": (b"{", JSON, 400),
     "an unknown kind": (b'{"kind":"dance"}', JSON, 400),
     "too large": (b" " * (wire.MAX_REQUEST_BYTES + 1), JSON, 413),
+    "ten megabytes": (b"{" + b" " * 10 * 1024 * 1024, JSON, 413),
     "another type": (b"{}", {"Content-Type": "text/plain"}, 415),
     "no type": (b"{}", {}, 415),
 }
@@ -149,6 +150,16 @@ async def test_a_bad_body_is_answered_with_one_sentence(
     assert set(answer.json()) == {"error", "hint"}
     assert "\n" not in answer.json()["error"]
     assert (await engine.board()).seq == 0
+
+
+async def test_who_is_turned_away_is_told_so_however_much_it_sends(base: str) -> None:
+    """An answer that comes while the sender still writes would be lost with the connection."""
+    async with httpx2.AsyncClient(base_url=base, trust_env=False) as nobody:
+        body = b"{" + b" " * 10 * 1024 * 1024
+        answer = await nobody.post("/api/v1/requests", content=body, headers=JSON)
+        assert answer.status_code == 401
+        assert "token" in answer.json()["error"]
+        assert (await nobody.get("/healthz")).status_code == 200
 
 
 async def answered(base: str, head: str, body: bytes) -> bytes:

@@ -33,6 +33,7 @@ from petops.daemon.identity import (
     hashed,
 )
 from petops.daemon.limits import Limits
+from petops.daemon.lingering import Lingering
 from petops.daemon.listen import serve_http, serve_socket
 from petops.daemon.reading import Pages
 from petops.daemon.serves import ElsewhereError, ParseAlarms, Serves
@@ -107,7 +108,7 @@ def server(
             *more,
             *Pages(engine, who).routes,
         ],
-        middleware=[Middleware(Authenticated, who=who)],
+        middleware=[Middleware(Lingering), Middleware(Authenticated, who=who)],
         exception_handlers={HTTPException: _http, PetopsError: _petops, Exception: _mistake},
     )
     app.state.stopping = api.stopping
