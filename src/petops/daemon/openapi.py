@@ -58,6 +58,7 @@ def _paths() -> Json:
         "/healthz": {"get": _open("Whether the process lives.")},
         "/readyz": {"get": _open("Whether journal and engine can do their work.", 503)},
         "/metrics": {"get": _open("Prometheus metrics of petops itself.")},
+        "/api/v1/engine": {"get": _read("Which engine this is.", "Anything")},
         "/api/v1/board": {"get": _read("Every incident, as entries to fold.", "Board")},
         "/api/v1/incidents": {"get": _read("Every incident in brief.", "Incidents")},
         "/api/v1/incidents/{id}": {
