@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from petops.config import Settings, load
+from petops.lab.prometheus import running_prometheus
 from petops.programs import doctor_clock, doctor_cluster, doctor_metrics, doctor_test_alarm
 from petops.programs.daemon import serving
 from petops.programs.doctor import as_document, examine
@@ -326,6 +327,66 @@ ALSO_BROKEN: dict[Callable[[Patient], None], set[str]] = {
     web_identity_token_missing: {"alarm queue"},
     slack_secret_missing: {"secrets"},
 }
+
+
+# --- what only makes diagnoses poorer, or is on the way
+
+
+def no_cloudwatch(patient: Patient) -> None:
+    patient.set(AWS_ENDPOINT_URL_CLOUDWATCH=nowhere())
+
+
+def no_x_ray(patient: Patient) -> None:
+    patient.set(AWS_ENDPOINT_URL_XRAY=nowhere())
+
+
+def no_container_insights(patient: Patient) -> None:
+    patient.set(PETOPS_CLUSTER_NAME="without-agent")
+
+
+@pytest.mark.parametrize(
+    ("how", "name", "told", "fix"),
+    [
+        (no_cloudwatch, "cloudwatch alarms", "Could not connect", "petops setup aws"),
+        (no_x_ray, "x-ray", "Could not connect", "petops setup aws"),
+        (no_container_insights, "container insights", "nothing of without-agent", "create-addon"),
+    ],
+    ids=lambda one: one.__name__ if callable(one) else "",
+)
+async def test_what_is_poorer_is_a_warning_with_its_fix(
+    patient: Patient, how: Callable[[Patient], None], name: str, told: str, fix: str
+) -> None:
+    how(patient)
+    checks = {one.name: one for one in await examine(patient.settings)}
+    found = checks[name]
+    assert found.verdict is Verdict.WARNING, found
+    assert told in found.told
+    assert fix in found.fix
+    assert not [one for one in checks.values() if one.verdict is Verdict.BROKEN]
+
+
+async def test_a_queue_without_another_for_what_cannot_be_read(patient: Patient) -> None:
+    made = patient.client("sqs").create_queue(QueueName="alone")["QueueUrl"]
+    patient.undo.append(lambda: patient.client("sqs").delete_queue(QueueUrl=made))
+    del patient.environment["PETOPS_SQS_DEAD_LETTER_URL"]
+    patient.set(PETOPS_SQS_QUEUE_URL=made)
+    checks = {one.name: one for one in await examine(patient.settings)}
+    assert checks["dead letters"].verdict is Verdict.WARNING
+    assert "stays in the queue" in checks["dead letters"].told
+    assert checks["dead letters"].fix == "petops setup aws"
+
+
+async def test_a_prometheus_that_scrapes_nothing_is_told_by_each_exporter(
+    patient: Patient, tmp_path: Path
+) -> None:
+    async with running_prometheus([], tmp_path / "prometheus") as prometheus:
+        patient.set(PROMETHEUS_URL=prometheus.url)
+        checks = {one.name: one for one in await examine(patient.settings)}
+    assert checks["prometheus"].verdict is Verdict.OK
+    for name in ("kube-state-metrics", "cadvisor", "node exporter", "application metrics"):
+        assert checks[name].verdict in {Verdict.BROKEN, Verdict.WARNING}, checks[name]
+        assert "Prometheus has no" in checks[name].told
+        assert checks[name].fix
 
 
 async def test_with_nothing_broken_nothing_is(patient: Patient) -> None:
