@@ -77,6 +77,12 @@ class Replica:
             return 0
         if self._process.poll() is None:
             self._process.send_signal(number)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait until the process is gone, and return its status."""
+        if self._process is None:
+            return 0
         try:
             return await asyncio.to_thread(self._process.wait, _END_SECONDS)
         except subprocess.TimeoutExpired:
