@@ -111,6 +111,7 @@ def server(
         middleware=[Middleware(Lingering), Middleware(Authenticated, who=who)],
         exception_handlers={HTTPException: _http, PetopsError: _petops, Exception: _mistake},
     )
+    app.router.redirect_slashes = False  # to an address that the sender's Host header makes up
     app.state.stopping = api.stopping
     return app
 
@@ -202,7 +203,9 @@ class _Api:
         wanted = request.path_params["id"]
         found = (await self._engine.board()).incident(wanted)
         if found is None:
-            return _error(404, f"there is no incident {wanted[:80]}", "petops incidents lists them")
+            return _error(
+                404, f"there is no incident {wanted[:80]!r}", "petops incidents lists them"
+            )
         return Response(wire.incident_to_json(found), media_type=_JSON)
 
     async def entries(self, request: Request) -> Response:
