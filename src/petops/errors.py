@@ -72,3 +72,10 @@ class IllegalEventError(PetopsError):
 
 class JournalError(PetopsError):
     """The journal cannot be opened, read or written."""
+
+
+def first_problem(raised: BaseException) -> PetopsError | None:
+    """Return what a person can act on, from within the groups that tasks put it in."""
+    while isinstance(raised, BaseExceptionGroup):
+        raised = raised.exceptions[0]
+    return raised if isinstance(raised, PetopsError) else None

@@ -102,6 +102,8 @@ def test_a_wrong_verdict_and_a_broken_case_are_told_apart(tmp_path: Path) -> Non
     (tmp_path / "broken" / "expected.json").write_text("[]")
     shutil.copytree(RECORDINGS / "crashloop", tmp_path / "odd")
     (tmp_path / "odd" / "cadvisor.prom").write_text("<html>502</html>")
+    shutil.copytree(RECORDINGS / "crashloop", tmp_path / "unalarmed")
+    (tmp_path / "unalarmed" / "alarm.json").write_text("[1]")
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "petops", "eval", str(tmp_path)],
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
@@ -114,7 +116,8 @@ def test_a_wrong_verdict_and_a_broken_case_are_told_apart(tmp_path: Path) -> Non
     assert "mode crash-loop, not none" in done.stdout
     assert "expected.json names no mode" in done.stdout
     assert "odd/cadvisor.prom, line 1 is no sample" in done.stdout
-    assert "0 of 3 right" in done.stdout
+    assert "neither an EventBridge event nor an Alertmanager payload" in done.stdout
+    assert "0 of 4 right" in done.stdout
     assert "Traceback" not in done.stderr
 
 

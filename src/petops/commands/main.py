@@ -30,7 +30,7 @@ from petops.commands import (
     tui,
 )
 from petops.commands.eval import evaluate
-from petops.errors import PetopsError
+from petops.errors import PetopsError, first_problem
 
 app = typer.Typer(
     name="petops",
@@ -97,7 +97,7 @@ def main() -> None:
     try:
         app()
     except (PetopsError, BaseExceptionGroup) as raised:
-        problem = _problem(raised)
+        problem = first_problem(raised)
         if problem is None:
             raise
         typer.echo(f"error: {problem.message}", err=True)
@@ -108,10 +108,3 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(141)
-
-
-def _problem(raised: BaseException) -> PetopsError | None:
-    """Return what a person can act on, from within the groups that tasks put it in."""
-    while isinstance(raised, BaseExceptionGroup):
-        raised = raised.exceptions[0]
-    return raised if isinstance(raised, PetopsError) else None

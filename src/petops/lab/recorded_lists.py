@@ -36,6 +36,7 @@ LISTS: Final[Mapping[str, str]] = {
     "pdb": "PodDisruptionBudget",
 }
 """Files by the kind that they hold where what is in them does not say it."""
+_UNSELECTING: Final = frozenset({"cronjobs", "controllerrevisions"})
 _EVENTS: Final = "events.k8s.io"
 _HINT: Final = "docs/cases.md says what a case holds"
 
@@ -164,9 +165,49 @@ def _checked(item: Json, resource: Resource, where: str) -> Json:
     if resource.plural != "events":
         kept.setdefault("spec", {})
         _dated(metadata, f"{where}, {name}")
-    if resource.plural == "pods" and not _has_containers(kept["spec"]):
-        raise UsageError(f"{where}, {name}: the pod has no containers", hint=_HINT)
+    if why := _lacks(kept, resource):
+        raise UsageError(f"{where}, {name}: {why}", hint=_HINT)
     return kept
+
+
+def _lacks(item: Json, resource: Resource) -> str:
+    """Say what an object lacks that every one of its kind has; empty where it is whole.
+
+    Only what petops reads: fields that it does not know may be of any form.
+    """
+    metadata, status = item["metadata"], item.get("status") or {}
+    if not all(isinstance(metadata.get(one, {}), dict) for one in ("labels", "annotations")):
+        return "its labels or annotations are no object"
+    said = status.get("conditions") or ()
+    if not isinstance(said, list | tuple) or not all(
+        isinstance(one, dict) and isinstance(one.get("type"), str) and "status" in one
+        for one in said
+    ):
+        return "its conditions have no type and status"
+    if resource.group in {"apps", "batch"} and resource.plural not in _UNSELECTING:
+        return "" if isinstance(item["spec"].get("selector"), dict) else "it has no selector"
+    if resource.plural != "pods":
+        return ""
+    if not _has_containers(item["spec"]):
+        return "the pod has no containers"
+    every = [
+        *(status.get("initContainerStatuses") or ()),
+        *(status.get("containerStatuses") or ()),
+    ]
+    return next((said for one in every if (said := _unread(one))), "")
+
+
+def _unread(status: Json) -> str:
+    """Say what is missing in what a container's status says of it."""
+    if not isinstance(status, dict) or not isinstance(status.get("name"), str):
+        return "a container's status has no name"
+    if not isinstance(status.setdefault("restartCount", 0), int):
+        return f"the restartCount of {status['name']} is no number"
+    for part in ("state", "lastState"):
+        ended = (status.get(part) or {}).get("terminated")
+        if ended is not None and not isinstance(ended.get("exitCode"), int):
+            return f"{part}.terminated of {status['name']} has no exitCode"
+    return ""
 
 
 def _dated(metadata: Json, where: str) -> None:

@@ -86,7 +86,7 @@ _TYPES: Final[Mapping[str, Type]] = {
         "action address priorityClassName schedule apiVersion component effect generateName "
         "host image imagePullPolicy key "
         "kind message mountPath name namespace nodeName operator propagationPolicy reason "
-        "resourceVersion restartPolicy schedulerName serviceAccountName type uid",
+        "resourceVersion restartPolicy schedulerName serviceAccountName type",
         _is_text,
         "string",
     ),
@@ -115,6 +115,8 @@ _TYPES: Final[Mapping[str, Type]] = {
         _are_quantities,
         _QUANTITIES,
     ),
+    # An object's is text, that of a container's user (`user.linux.uid`) a number.
+    **_each("uid", lambda one: _is_text(one) or _is_number(one), "string"),
     # A node's `nodeInfo.swap.capacity` is bytes.
     **_each("capacity", lambda one: _is_number(one) or _are_quantities(one), _QUANTITIES),
     **_each("maxSurge maxUnavailable minAvailable", _is_share, "intstr.IntOrString"),

@@ -6,6 +6,7 @@ at the time when they were recorded; nothing else differs from an investigation 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tempfile
 import uuid
@@ -45,6 +46,8 @@ from petops.sources.aws_telemetry import AwsTelemetry
 from petops.sources.xray import XRayTraces
 
 CLUSTER = ClusterName(name="recorded")
+LONGEST_SECONDS = 120
+"""What is recorded answers at once: a case that takes longer holds what nobody foresaw."""
 _ALARM_FILE = "alarm.json"
 _WORKLOADS = {
     "deployments": Kind.DEPLOYMENT,
@@ -78,7 +81,11 @@ async def investigated(folder: Path, *, quiet: bool) -> Incident:
         entry = await engine.submit(ReportAlarm(id=str(uuid.uuid4()), alarm=alarm))
         if isinstance(entry.event, AlarmTurnedAway):
             raise RefusedError(f"the alarm led to nothing: {entry.event.because}")
-        return await until_decidable(engine, entry.incident, tell)
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS):
+                return await until_decidable(engine, entry.incident, tell)
+        except TimeoutError as exc:
+            raise UsageError(f"{folder} came to no verdict in {LONGEST_SECONDS} s") from exc
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from typing import Any, Final
 from petops.domain.change import Advice
 from petops.domain.incident import Incident
 from petops.domain.subject import Subject
-from petops.errors import PetopsError, UsageError
+from petops.errors import PetopsError, UsageError, first_problem
 from petops.programs.calibration import Told, calibrated, calibration_lines
 from petops.programs.cases import investigated
 from petops.programs.replaying import EXPECTED
@@ -73,7 +73,10 @@ async def _scored(case: Path) -> Score:
     try:
         expected = read_expected(case)
         incident = await investigated(case, quiet=True)
-    except PetopsError as exc:
+    except (PetopsError, ExceptionGroup) as raised:
+        exc = first_problem(raised)
+        if exc is None:
+            raise
         return Score(
             case=case.name,
             expected=expected,
@@ -96,6 +99,9 @@ def read_expected(case: Path) -> Mapping[str, Any]:
         raise UsageError(f"{file} cannot be read: {exc}") from exc
     if not isinstance(found, dict) or "mode" not in found:
         raise UsageError(f"{file} names no mode", hint='{"mode": null} is no cause')
+    lists, names = found.get("also_broken", []), found.get("subject") or {}
+    if not isinstance(lists, list) or not all(isinstance(one, dict) for one in (names, *lists)):
+        raise UsageError(f"{file} does not say what it expects as docs/cases.md has it")
     return found
 
 
