@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from petops.lab.autoscalers import Autoscalers, UsedByPod
+from petops.lab.claims import fits_selector
 from petops.lab.daemon_sets import DaemonSets
 from petops.lab.deployments import Deployments
 from petops.lab.endpoints import Budgets, Endpoints
@@ -22,11 +23,12 @@ from petops.lab.scheduler import Scheduler
 from petops.lab.service_accounts import ServiceAccounts
 from petops.lab.stage import Stage
 from petops.lab.stateful_sets import StatefulSets
-from petops.lab.store import Change, Json, clone, key_of
+from petops.lab.store import Change, Json, StoreError, clone, key_of
 
 Reconcile = Callable[[str, str], None]
 
 _DELAY_SECONDS: Final = 0.02
+_AGAIN_SECONDS: Final = 1.0
 _OWNERS: Final = frozenset(
     {"cronjobs", "daemonsets", "deployments", "jobs", "replicasets", "services", "statefulsets"}
 )
@@ -95,6 +97,7 @@ class Controllers:
                 self._pod_changed(change)
             case "replicasets":
                 self._owner(change.now, "Deployment", self._deployments.reconcile)
+                self._orphan(change, {"deployments": self._deployments.reconcile})
             case "jobs":
                 self._owner(change.now, "CronJob", self._cron_jobs.reconcile)
             case "nodes":
@@ -109,6 +112,7 @@ class Controllers:
         namespace, name = change.key
         for kind, reconcile in self._keepers.values():
             self._owner(change.now, kind, reconcile)
+        self._orphan(change, {name: reconcile for name, (_, reconcile) in self._keepers.items()})
         if not change.now["spec"].get("nodeName"):
             self._soon(self._scheduler.reconcile, namespace, name)
         for service in self._stage.store.objects("services", namespace):
@@ -142,6 +146,16 @@ class Controllers:
         if owner is not None and owner["kind"] == kind:
             self._soon(reconcile, found["metadata"]["namespace"], owner["name"])
 
+    def _orphan(self, change: Change, adopters: Mapping[str, Reconcile]) -> None:
+        """Let whoever could adopt an object without a controller look at it."""
+        found = change.now
+        if change.kind == "DELETED" or controller_of(found) is not None:
+            return
+        for resource, reconcile in adopters.items():
+            for owner in self._stage.store.objects(resource, found["metadata"]["namespace"]):
+                if fits_selector(owner["spec"].get("selector"), found):
+                    self._soon(reconcile, *key_of(owner))
+
     def _soon(self, reconcile: Reconcile, namespace: str, name: str) -> None:
         """Let a controller look at an object, once however often it changes until then."""
         wish = (reconcile, namespace, name)
@@ -151,6 +165,9 @@ class Controllers:
 
         def run() -> None:
             self._waiting.discard(wish)
-            reconcile(namespace, name)
+            try:
+                reconcile(namespace, name)
+            except StoreError:  # somebody else's object is in the way, or was quicker
+                self._stage.after(_AGAIN_SECONDS, lambda: self._soon(reconcile, namespace, name))
 
         self._stage.after(_DELAY_SECONDS, run)

@@ -44,7 +44,7 @@ class DaemonSets:
         self._revisions.keep("daemonsets", found, wanted)
         pods = {
             _node_of(pod): pod
-            for pod in self._pods.pods_of(found)
+            for pod in self._pods.pods_of("daemonsets", found)
             if pod["status"].get("phase") != "Succeeded"
         }
         nodes = [node for node in self._stage.store.objects("nodes") if self._fits(found, node)]

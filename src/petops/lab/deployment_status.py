@@ -38,6 +38,8 @@ def with_status(
     }
     status: Json = {"observedGeneration": found["metadata"]["generation"]}
     status |= {name: count for name, count in counts.items() if count}
+    if "collisionCount" in (found.get("status") or {}):
+        status["collisionCount"] = found["status"]["collisionCount"]
     conditions = _Conditions(found, now)
     if available >= wanted - missing:
         message = "Deployment has minimum availability."

@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import Final
 
 from petops.lab.chance import safe_hash
+from petops.lab.claims import claimed
 from petops.lab.deployment_status import progress_deadline, with_status
 from petops.lab.event_recorder import EventRecorder
-from petops.lab.pod_facts import controller_of, owner_reference
+from petops.lab.pod_facts import owner_reference
 from petops.lab.quantities import share
 from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json, clone, key_of
@@ -21,6 +22,7 @@ REVISION: Final = "deployment.kubernetes.io/revision"
 _HISTORY: Final = "deployment.kubernetes.io/revision-history"
 _DESIRED: Final = "deployment.kubernetes.io/desired-replicas"
 _MOST: Final = "deployment.kubernetes.io/max-replicas"
+_LONGEST_NUMBER: Final = 19
 _UNCOPIED: Final = frozenset(
     {"kubectl.kubernetes.io/last-applied-configuration", REVISION, _HISTORY, _DESIRED, _MOST}
 )
@@ -35,9 +37,10 @@ def bare_template(template: Json) -> Json:
     return bare
 
 
-def template_hash(template: Json) -> str:
-    """Return the `pod-template-hash` of a template."""
-    return safe_hash(json.dumps(bare_template(template), sort_keys=True))
+def template_hash(template: Json, collisions: int = 0) -> str:
+    """Return the `pod-template-hash` of a template, another one after each collision of names."""
+    text = json.dumps(bare_template(template), sort_keys=True)
+    return safe_hash(f"{text}{collisions}" if collisions else text)
 
 
 def bounds(deployment: Json) -> tuple[int, int]:
@@ -82,17 +85,12 @@ class Deployments:
 
     def _replica_sets(self, deployment: Json) -> list[Json]:
         """Return a Deployment's ReplicaSets, oldest first."""
-        namespace, uid = deployment["metadata"]["namespace"], deployment["metadata"]["uid"]
-        found = [
-            one
-            for one in self._stage.store.objects("replicasets", namespace)
-            if (controller_of(one) or {}).get("uid") == uid
-        ]
+        found = claimed(self._stage, "replicasets", "deployments", deployment)
         return sorted(found, key=lambda one: (one["metadata"]["creationTimestamp"], _revision(one)))
 
     def _create(self, deployment: Json, old: list[Json]) -> Json:
         template = clone(deployment["spec"]["template"])
-        label = template_hash(template)
+        label = self._free_hash(deployment)
         template.setdefault("metadata", {}).setdefault("labels", {})[HASH_LABEL] = label
         selector = clone(deployment["spec"]["selector"])
         selector.setdefault("matchLabels", {})[HASH_LABEL] = label
@@ -123,6 +121,23 @@ class Deployments:
         if spec["replicas"]:
             self._say_scaled(deployment, new, 0)
         return new
+
+    def _free_hash(self, deployment: Json) -> str:
+        """Return a hash whose name is free; the status counts the names that were not."""
+        store, (namespace, name) = self._stage.store, key_of(deployment)
+        before = int((deployment.get("status") or {}).get("collisionCount") or 0)
+        count = before
+        label = template_hash(deployment["spec"]["template"], count)
+        while store.find("replicasets", namespace, f"{name}-{label}") is not None:
+            count += 1
+            label = template_hash(deployment["spec"]["template"], count)
+        if count > before:
+
+            def collide(found: Json) -> None:
+                found["status"] = {**(found.get("status") or {}), "collisionCount": count}
+
+            self._stage.edit(CONTROLLERS, "deployments", key_of(deployment), collide, "status")
+        return label
 
     def _renewed(self, deployment: Json, new: Json, old: list[Json]) -> Json:
         """An earlier template that comes back gets the next revision's number."""
@@ -255,7 +270,9 @@ class Deployments:
 
 
 def _revision(found: Json) -> int:
-    return int((found["metadata"].get("annotations") or {}).get(REVISION, "0"))
+    """A number that somebody overwrote with a word counts as none, as it does for kubectl."""
+    text = str((found["metadata"].get("annotations") or {}).get(REVISION, "0"))
+    return int(text) if text.isdecimal() and len(text) < _LONGEST_NUMBER else 0
 
 
 def _available(found: Json) -> int:

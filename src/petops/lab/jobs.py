@@ -42,7 +42,7 @@ class Jobs:
             if job is not None:
                 self._counted.pop(job["metadata"]["uid"], None)
             return
-        pods = self._pods.pods_of(job)
+        pods = self._pods.pods_of("jobs", job)
         active = [pod for pod in pods if is_active(pod)]
         done, failures = self._count(job, pods)
         failed = [pod for pod in pods if pod["status"].get("phase") == "Failed"]

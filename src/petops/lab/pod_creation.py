@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from petops.lab.claims import claimed
 from petops.lab.defaults import fill_in
 from petops.lab.event_recorder import EventRecorder
-from petops.lab.pod_facts import controller_of, owner_reference
+from petops.lab.pod_facts import is_active, owner_reference
 from petops.lab.quotas import ForbiddenError, Quotas
 from petops.lab.resources import stored
 from petops.lab.stage import CONTROLLERS, Stage
-from petops.lab.store import Json, clone, key_of
+from petops.lab.store import Json, clone
 
 
 class PodCreation:
@@ -48,14 +49,15 @@ class PodCreation:
         self._events.controller(component, resource, owner, "SuccessfulCreate", text)
         return created
 
-    def pods_of(self, owner: Json) -> list[Json]:
-        """Return the pods that an owner controls, by name."""
-        namespace, uid = owner["metadata"]["namespace"], owner["metadata"]["uid"]
-        return sorted(
-            (
-                pod
-                for pod in self._stage.store.objects("pods", namespace)
-                if (controller_of(pod) or {}).get("uid") == uid
-            ),
-            key=key_of,
-        )
+    def pods_of(self, resource: str, owner: Json) -> list[Json]:
+        """Return the pods that an owner controls, by name, orphans of its selector adopted."""
+        prefix = f"{owner['metadata']['name']}-"
+
+        def could_be(pod: Json) -> bool:
+            name = str(pod["metadata"]["name"])
+            if resource == "statefulsets":
+                return name.startswith(prefix) and name[len(prefix) :].isdecimal()
+            placed = resource != "daemonsets" or bool(pod["spec"].get("nodeName"))
+            return placed and is_active(pod)
+
+        return claimed(self._stage, "pods", resource, owner, could_be)

@@ -33,7 +33,7 @@ class ReplicaSets:
         found = self._stage.store.find("replicasets", namespace, name)
         if found is None:
             return
-        pods = [pod for pod in self._pods.pods_of(found) if is_active(pod)]
+        pods = [pod for pod in self._pods.pods_of("replicasets", found) if is_active(pod)]
         refused = ""
         if "deletionTimestamp" not in found["metadata"]:
             wanted = found["spec"].get("replicas", 1)

@@ -67,6 +67,7 @@ class Lab:
         people may want to know of: that a program had to be started again.
         """
         world = world or World(clock)
+        world.go_on(on_trouble)
         scraped = exporters(node.node for node in world.nodes_usage())
         waiting: asyncio.Queue[Event] = asyncio.Queue()
         with _home(folder) as home:

@@ -16,13 +16,23 @@ from petops.lab.chance import Chance
 from petops.lab.quantities import stamp
 from petops.lab.resources import stored
 from petops.lab.server_side_apply import Writer, note_update
-from petops.lab.store import Json, Key, ObjectStore, Sign
+from petops.lab.store import Json, Key, ObjectStore, Sign, StoreError
 
 Action = Callable[[], None]
 
 CONTROLLERS: Final = "kube-controller-manager"
 KUBELET: Final = "kubelet"
 SCHEDULER: Final = "kube-scheduler"
+
+FAULTS: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    StoreError,
+    TypeError,
+    ValueError,
+)
+"""What an object can make a controller raise that nobody has thought of."""
 
 
 class Stage:
@@ -34,6 +44,8 @@ class Stage:
         self.store = ObjectStore(lambda: self.now, chance)
         self._due: list[tuple[datetime, int, Action]] = []
         self._order = count()
+        self.on_fault: Callable[[Exception], None] | None = None
+        """Told of what trips over an object while everything else goes on; None raises it."""
         self.signs = True
         """Whether the lab's own parts enter themselves into `managedFields`: it takes time."""
 
@@ -105,5 +117,11 @@ class Stage:
         while self._due and self._due[0][0] <= until:
             when, _, action = heapq.heappop(self._due)
             self.now = max(self.now, when)
-            action()
+            if self.on_fault is None:
+                action()
+                continue
+            try:
+                action()
+            except FAULTS as exc:
+                self.on_fault(exc)
         self.now = max(self.now, until)

@@ -34,7 +34,7 @@ class StatefulSets:
         label = template_hash(found["spec"]["template"])
         self._revisions.keep("statefulsets", found, label)
         revision = f"{name}-{label}"
-        pods = {_number(pod): pod for pod in self._pods.pods_of(found)}
+        pods = {_number(pod): pod for pod in self._pods.pods_of("statefulsets", found)}
         self._step(found, pods, revision)
         self._count(found, revision)
 
@@ -95,7 +95,7 @@ class StatefulSets:
 
     def _count(self, found: Json, revision: str) -> None:
         now, least = self._stage.now, found["spec"].get("minReadySeconds", 0)
-        pods = [pod for pod in self._pods.pods_of(found) if is_active(pod)]
+        pods = [pod for pod in self._pods.pods_of("statefulsets", found) if is_active(pod)]
         new = [pod for pod in pods if _hash(pod) == revision]
         wanted = found["spec"].get("replicas", 1)
         before = found.get("status") or {}

@@ -8,6 +8,7 @@ moving; what happens does not depend on how often that is.
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -100,6 +101,19 @@ class World:
     def step(self) -> None:
         """Let everything happen that is due by the clock's present time."""
         self._stage.advance(self._clock.now())
+
+    def go_on(self, tell: Callable[[str], None]) -> None:
+        """From now on only tell what a part of the world trips over, and let the rest go on.
+
+        A test wants to hear of it; a lab that somebody works with must not end by one object.
+        """
+
+        def told(exc: Exception) -> None:
+            place = traceback.extract_tb(exc.__traceback__)[-1]
+            file = place.filename.rpartition("/")[2]
+            tell(f"the lab tripped ({file}, line {place.lineno}) and goes on: {exc!r}")
+
+        self._stage.on_fault = told
 
     async def run(self) -> None:
         """Keep the world moving until cancelled."""
