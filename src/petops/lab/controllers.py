@@ -8,12 +8,13 @@ from typing import Final
 
 from petops.lab.autoscalers import Autoscalers, UsedByPod
 from petops.lab.claims import fits_selector
+from petops.lab.cron_jobs import CronJobs
 from petops.lab.daemon_sets import DaemonSets
 from petops.lab.deployments import Deployments
 from petops.lab.endpoints import Budgets, Endpoints
 from petops.lab.event_recorder import EventRecorder
 from petops.lab.garbage import Garbage
-from petops.lab.jobs import CronJobs, Jobs
+from petops.lab.jobs import Jobs
 from petops.lab.node_lifecycle import NodeLifecycle
 from petops.lab.pod_facts import OVER, controller_of
 from petops.lab.quantities import stamp

@@ -82,10 +82,15 @@ def _job(spec: Json, made: Json, chance: Chance) -> None:
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     spec.setdefault("podReplacementPolicy", "TerminatingOrFailed")
-    if "selector" not in spec:
-        key = (made["metadata"].get("namespace"), made["metadata"].get("name"))
-        uid = made["metadata"].setdefault("uid", chance.uid("job", *key))
+    if "selector" not in spec and isinstance(spec.get("template"), dict):
+        metadata = made["metadata"]
+        uid = metadata.setdefault("uid", chance.uid("job", metadata.get("name")))
         spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+        template = spec["template"].setdefault("metadata", {})
+        if isinstance(template, dict):
+            own = {"controller-uid": uid, "job-name": metadata.get("name", "")}
+            whole = {f"batch.kubernetes.io/{name}": value for name, value in own.items()}
+            template["labels"] = {**(template.get("labels") or {}), **whole, **own}
     _template(spec)
 
 

@@ -1,4 +1,4 @@
-"""The controllers of Jobs and CronJobs."""
+"""The controller of Jobs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Jobs:
     def reconcile(self, namespace: str, name: str) -> None:
         """Move one Job a step on."""
         job = self._stage.store.find("jobs", namespace, name)
-        if job is None or "deletionTimestamp" in job["metadata"] or _is_over(job):
+        if job is None or "deletionTimestamp" in job["metadata"] or is_over(job):
             if job is not None:
                 self._counted.pop(job["metadata"]["uid"], None)
             return
@@ -86,18 +86,8 @@ class Jobs:
             if rest > 0:
                 self._again(job, rest)
                 return []
-        uid, name = job["metadata"]["uid"], job["metadata"]["name"]
-        labels = {
-            "batch.kubernetes.io/controller-uid": uid,
-            "batch.kubernetes.io/job-name": name,
-            "controller-uid": uid,
-            "job-name": name,
-        }
         try:
-            return [
-                self._pods.create(COMPONENT, "jobs", job, pod={"labels": labels})
-                for _ in range(missing)
-            ]
+            return [self._pods.create(COMPONENT, "jobs", job) for _ in range(missing)]
         except ForbiddenError:
             self._again(job, _FIRST_WAIT_SECONDS)
             return []
@@ -160,73 +150,8 @@ class Jobs:
         self._stage.write_status(CONTROLLERS, "jobs", key_of(job), status)
 
 
-class CronJobs:
-    """Starts Jobs by the clock: `*/N * * * *` and plain minutes are what the lab reads."""
-
-    def __init__(self, stage: Stage, events: EventRecorder) -> None:
-        self._stage, self._events = stage, events
-        self._waiting: set[tuple[str, str]] = set()
-
-    def reconcile(self, namespace: str, name: str) -> None:
-        """Wait for a CronJob's next minute."""
-        key = (namespace, name)
-        if self._stage.store.find("cronjobs", *key) is None or key in self._waiting:
-            return
-        self._waiting.add(key)
-        now = self._stage.now
-        minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        self._stage.at(minute, lambda: self._due(key))
-
-    def _due(self, key: tuple[str, str]) -> None:
-        self._waiting.discard(key)
-        found = self._stage.store.find("cronjobs", *key)
-        if found is None:
-            return
-        if not found["spec"].get("suspend") and _matches(found, self._stage.now.minute):
-            self._start(found)
-        self.reconcile(*key)
-
-    def _start(self, found: Json) -> None:
-        template = found["spec"].get("jobTemplate") or {}
-        owner = {
-            "apiVersion": "batch/v1",
-            "kind": "CronJob",
-            "name": found["metadata"]["name"],
-            "uid": found["metadata"]["uid"],
-            "controller": True,
-            "blockOwnerDeletion": True,
-        }
-        minutes = int(self._stage.now.timestamp() // 60)
-        name = f"{found['metadata']['name']}-{minutes}"
-        namespace = found["metadata"]["namespace"]
-        if self._stage.store.find("jobs", namespace, name) is not None:
-            return
-        kept = template.get("metadata") or {}
-        metadata = {**kept, "name": name, "namespace": namespace, "ownerReferences": [owner]}
-        made = {"metadata": metadata, "spec": template.get("spec") or {}}
-        self._stage.create(CONTROLLERS, "jobs", made)
-        text = f"Created job {name}"
-        self._events.controller("cronjob-controller", "cronjobs", found, "SuccessfulCreate", text)
-        at = stamp(self._stage.now)
-        self._stage.edit(
-            CONTROLLERS,
-            "cronjobs",
-            key_of(found),
-            lambda one: one.setdefault("status", {}).update(lastScheduleTime=at),
-            "status",
-        )
-
-
-def _matches(found: Json, minute: int) -> bool:
-    first = str(found["spec"].get("schedule", "")).split(" ")[0]
-    if first == "*":
-        return True
-    if first.startswith("*/") and first[2:].isdecimal() and int(first[2:]):
-        return minute % int(first[2:]) == 0
-    return first.isdecimal() and int(first) == minute
-
-
-def _is_over(job: Json) -> bool:
+def is_over(job: Json) -> bool:
+    """Say whether a Job has ended, well or badly."""
     return any(
         (found := condition(job, kind)) is not None and found["status"] == "True"
         for kind in ("Complete", "Failed")

@@ -103,6 +103,7 @@ class Writer:
             raise says.already_exists(resource, name)
         for field in (*_SERVER_OWNED, "resourceVersion", "managedFields"):
             sent["metadata"].pop(field, None)
+        self._identify(resource, sent)
         warnings = self._admission.known(request, resource, sent)
         made = stored_form(resource, sent)
         self._charges.charge(resource, made)
@@ -113,6 +114,13 @@ class Writer:
             created=True,
             warnings=warnings,
         )
+
+    def _identify(self, resource: Resource, sent: Json) -> None:
+        """A Job's selector is made of its uid, which is why it has one before it is stored."""
+        if resource.plural == "jobs":
+            if not sent["metadata"].get("name"):
+                sent["metadata"]["name"] = self._store.generated(resource.plural, sent["metadata"])
+            sent["metadata"]["uid"] = self._store.next_uid(resource.plural, sent)
 
     def update(self, request: ApiRequest, target: Target) -> Written:
         """Replace an object, or its status."""
@@ -171,6 +179,8 @@ class Writer:
         sent["metadata"].setdefault("name", target.name)
         warnings = self._admission.known(request, resource, sent)
         before = self._store.find(resource.plural, target.namespace, target.name)
+        if before is None:
+            self._identify(resource, sent)
         signed = self._signed(request, resource)
         try:
             now = ownership.apply(

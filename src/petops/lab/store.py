@@ -135,15 +135,22 @@ class ObjectStore:
         made = clone(made)
         metadata = made.setdefault("metadata", {})
         if not metadata.get("name") and metadata.get("generateName"):
-            metadata["name"] = self._generated(resource, metadata)
+            metadata["name"] = self.generated(resource, metadata)
         if self.find(resource, *key_of(made)) is not None:
             raise AlreadyThereError(metadata["name"])
+        metadata.setdefault("uid", self.next_uid(resource, made))
         self._made += 1
-        metadata.setdefault("uid", self._chance.uid("uid", resource, *key_of(made), self._made))
         metadata.setdefault("creationTimestamp", stamp(self._now()))
         if "spec" in made and resource not in _UNGENERATED:
             metadata.setdefault("generation", 1)
         return self._write("ADDED", resource, None, made)
+
+    def next_uid(self, resource: str, made: Json) -> str:
+        """Return the uid that an object would get if it were created now."""
+        metadata = made["metadata"]
+        name = metadata.get("name") or metadata.get("generateName") or ""
+        place = metadata.get("namespace") or ""
+        return self._chance.uid("uid", resource, place, name, self._made + 1)
 
     def update(self, resource: str, updated: Json) -> Json:
         """Store a new form of an object; raise StaleWriteError if its version is another."""
@@ -254,7 +261,8 @@ class ObjectStore:
             subscriber(change)
         return now
 
-    def _generated(self, resource: str, metadata: Json) -> str:
+    def generated(self, resource: str, metadata: Json) -> str:
+        """Return the free name that an object with a `generateName` would get now."""
         prefix, place = metadata["generateName"], metadata.get("namespace") or ""
         attempt = 0
         while True:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from petops.lab.cron_schedules import ScheduleError, schedule_of, zone_of
 from petops.lab.kubernetes_status import Cause
 from petops.lab.store import Json
 
@@ -45,15 +46,22 @@ def job(spec: Json, template: Template, path: str) -> Iterator[Cause]:
             yield Cause(f"{path}.{name}", text)
 
 
+def _readable(text: str, field: str, read: Callable[[str], object]) -> Iterator[Cause]:
+    try:
+        read(text)
+    except ScheduleError as exc:
+        yield Cause(field, f"Invalid value: {json.dumps(text)}: {exc}")
+
+
 def cron_job(spec: Json, template: Template) -> Iterator[Cause]:
     """Check a CronJob's specification."""
     schedule = spec.get("schedule")
     if not schedule:
         yield Cause("spec.schedule", "Required value", _REQUIRED)
-    elif len(str(schedule).split()) not in {1, 5}:
-        count = len(str(schedule).split())
-        text = f"expected exactly 5 fields, found {count}: [{schedule}]"
-        yield Cause("spec.schedule", f"Invalid value: {json.dumps(schedule)}: {text}")
+    else:
+        yield from _readable(str(schedule), "spec.schedule", schedule_of)
+    if spec.get("timeZone") is not None:
+        yield from _readable(str(spec["timeZone"]), "spec.timeZone", zone_of)
     inner = (spec.get("jobTemplate") or {}).get("spec")
     if not isinstance(inner, dict):
         yield Cause("spec.jobTemplate.spec.template", "Required value", _REQUIRED)
