@@ -120,7 +120,9 @@ def test_a_revision_that_somebody_overwrote_with_a_word_counts_as_none() -> None
 
 
 def test_what_trips_over_an_object_is_told_and_the_rest_goes_on() -> None:
-    stage, told, done = Stage(BEGAN, Chance(0)), [], []
+    stage = Stage(BEGAN, Chance(0))
+    told: list[Exception] = []
+    done: list[object] = []
 
     def trip() -> None:
         raise KeyError("spec")

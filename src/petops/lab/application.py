@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from petops.domain.subject import ClusterName
 from petops.lab.application_access import access
-from petops.lab.application_system import system
+from petops.lab.application_system import classes, system
 from petops.lab.store import Json
 
 NAMESPACE: Final = "default"
@@ -197,13 +197,14 @@ def surroundings() -> Iterator[Json]:
         "metadata": {
             "name": "kubernetes",
             "namespace": NAMESPACE,
-            "labels": {"component": "apiserver"},
+            "labels": {"component": "apiserver", "provider": "kubernetes"},
         },
         "spec": {
             "clusterIP": "172.20.0.1",
             "ports": [{"name": "https", "port": 443, "targetPort": 443}],
         },
     }
+    yield from classes()
 
 
 def autoscaler() -> Json:

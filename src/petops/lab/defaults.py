@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ _PRIORITIES: Final = {
     "system-cluster-critical": 2_000_000_000,
     "system-node-critical": 2_000_001_000,
 }
+_NODE_PORTS: Final = range(30_000, 32_768)
 
 
 def fill_in(resource: str, made: Json, chance: Chance) -> None:
@@ -189,13 +191,36 @@ def _service(spec: Json, made: Json, chance: Chance) -> None:
         key = (made["metadata"].get("namespace"), made["metadata"].get("name"))
         high, low = chance.digest("cluster-ip", *key)[:2]
         spec["clusterIP"] = f"172.20.{high}.{low}"
+    made.setdefault("status", {"loadBalancer": {}})
+    if spec["type"] == "ExternalName":
+        return
+    if spec["type"] in {"NodePort", "LoadBalancer"}:
+        _reachable_from_outside(spec, made, chance)
     if "clusterIP" in spec:
         spec.setdefault("clusterIPs", [spec["clusterIP"]])
     spec.setdefault("sessionAffinity", "None")
     spec.setdefault("ipFamilies", ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "SingleStack")
     spec.setdefault("internalTrafficPolicy", "Cluster")
-    made.setdefault("status", {"loadBalancer": {}})
+
+
+def _reachable_from_outside(spec: Json, made: Json, chance: Chance) -> None:
+    spec.setdefault("externalTrafficPolicy", "Cluster")
+    if spec["type"] == "LoadBalancer":
+        spec.setdefault("allocateLoadBalancerNodePorts", True)
+    key = (made["metadata"].get("namespace"), made["metadata"].get("name"))
+    for port in spec.get("ports") or ():
+        drawn = chance.unit("node-port", *key, port.get("port"))
+        port.setdefault("nodePort", _NODE_PORTS.start + int(drawn * len(_NODE_PORTS)))
+
+
+def _secret(spec: Json, made: Json, chance: Chance) -> None:
+    del made["spec"]
+    made.setdefault("type", "Opaque")
+    texts = made.pop("stringData", None) or {}
+    coded = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
+    if coded:
+        made["data"] = {**(made.get("data") or {}), **coded}
 
 
 def _nothing(spec: Json, made: Json, chance: Chance) -> None:
@@ -236,6 +261,7 @@ _FILLERS: Final[Mapping[str, Callable[[Json, Json, Chance], None]]] = {
     "nodes": _node,
     "pods": _pod,
     "replicasets": _replica_set,
+    "secrets": _secret,
     "services": _service,
     "statefulsets": _stateful_set,
 }

@@ -38,7 +38,9 @@ class Endpoints:
         slices = [
             one for one in store.objects("endpointslices", namespace) if _slice_of(one) == name
         ]
-        if service is None or not service["spec"].get("selector"):
+        if service is not None and not service["spec"].get("selector"):
+            return  # somebody else writes them, as the API server does its own
+        if service is None:
             for one in slices:
                 store.delete("endpointslices", *key_of(one))
             if store.find("endpoints", namespace, name):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from petops.lab.kubernetes_forms import in_version
-from petops.lab.resources import Resource
+from petops.lab.resource_rows import Resource
 from petops.lab.store import Json, key_of
 
 _KEPT: Final = 20_000

@@ -8,7 +8,7 @@ from petops.lab.defaults import event, fill_in
 from petops.lab.known_fields import drop_unknown
 from petops.lab.kubernetes_request import ApiRequest, Target
 from petops.lab.kubernetes_status import ApiError, Cause
-from petops.lab.resources import Resource
+from petops.lab.resource_rows import Resource
 from petops.lab.shapes import without_nulls, wrong_shape
 from petops.lab.store import Json
 from petops.lab.validation import bad_lease_time, faults

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from petops.lab import kubernetes_status as says
 from petops.lab.quotas import ForbiddenError, Quotas
-from petops.lab.resources import Resource
+from petops.lab.resource_rows import Resource
 from petops.lab.store import Json, ObjectStore
 
 

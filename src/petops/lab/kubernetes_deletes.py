@@ -10,7 +10,7 @@ from petops.lab import kubernetes_status as says
 from petops.lab.kubernetes_request import ApiRequest, Target
 from petops.lab.kubernetes_writes import said_by_store
 from petops.lab.quantities import stamp
-from petops.lab.resources import Resource
+from petops.lab.resource_rows import Resource
 from petops.lab.store import Json, ObjectStore, clone, key_of
 
 _OWNERS: Final = frozenset({"daemonsets", "deployments", "jobs", "replicasets", "statefulsets"})

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from petops.lab.kubernetes_request import ApiAnswer, ApiRequest
 from petops.lab.kubernetes_status import ApiError, method_not_allowed, no_such_path
-from petops.lab.resources import SUBRESOURCE_KINDS, Resource, groups, of_group
+from petops.lab.resource_rows import Resource
+from petops.lab.resources import SUBRESOURCE_KINDS, groups, of_group
 from petops.lab.store import Json
 
 VERSION: Final[Json] = {

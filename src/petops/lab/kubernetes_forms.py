@@ -2,7 +2,7 @@
 
 Stored objects carry no `kind` and `apiVersion`; single objects get them here, items of lists do
 not. Events are stored as core/v1 has them and shown as events.k8s.io/v1 where they are asked for
-there.
+there; autoscalers are stored as of v2 and shown as of v1.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from petops.lab import autoscaling_v1 as autoscaling
 from petops.lab.kubernetes_request import JSON_TYPE, ApiRequest
 from petops.lab.kubernetes_tables import columns, row
-from petops.lab.resources import Resource
+from petops.lab.resource_rows import Resource
 from petops.lab.store import Json
 
 _FORMS: Final = ("", "Table", "PartialObjectMetadata", "PartialObjectMetadataList")
@@ -44,6 +45,8 @@ def stored_form(resource: Resource, sent: Json) -> Json:
     kept = {name: value for name, value in sent.items() if name not in {"kind", "apiVersion"}}
     if resource.group == "events.k8s.io":
         return {_AS_OLD_EVENT.get(name, name): value for name, value in kept.items()}
+    if (resource.api_version, resource.plural) == autoscaling.OLD:
+        return autoscaling.from_old(kept)
     return kept
 
 
@@ -51,6 +54,8 @@ def in_version(resource: Resource, found: Json) -> Json:
     """Return an object as its group shows it."""
     if resource.group == "events.k8s.io":
         return {_AS_NEW_EVENT.get(name, name): value for name, value in found.items()}
+    if (resource.api_version, resource.plural) == autoscaling.OLD:
+        return autoscaling.as_old(found)
     return found
 
 

@@ -9,11 +9,15 @@ from typing import Any, Final
 from petops.lab.kubernetes_ages import duration
 from petops.lab.pod_facts import condition
 from petops.lab.quantities import moment
+from petops.lab.selectors import as_text
 from petops.lab.store import Json
 
 Row = list[Any]
 Printer = tuple[Sequence[str], Sequence[str], Callable[[Json, datetime], Row]]
 _NONE: Final = "<none>"
+_SHOWN: Final = 2
+OF_TEMPLATE: Final = ("Containers", "Images", "Selector")
+_BOUND: Final = ("Users", "Groups", "ServiceAccounts")
 
 
 def _since(text: str | None, now: datetime) -> str:
@@ -40,12 +44,29 @@ def _daemon_set(found: Json, now: datetime) -> Row:
         "numberAvailable",
     )
     shown = ",".join(f"{name}={value}" for name, value in sorted(selector.items()))
-    return [_name(found), *(status.get(one, 0) for one in counts), shown or _NONE, _age(found, now)]
+    return [
+        _name(found),
+        *(status.get(one, 0) for one in counts),
+        shown or _NONE,
+        _age(found, now),
+        *containers(found),
+        as_text(found["spec"].get("selector")),
+    ]
+
+
+def containers(found: Json) -> tuple[str, str]:
+    """Return the names and the images of a template's containers."""
+    template = (found["spec"].get("template") or {}).get("spec") or {}
+    each = template.get("containers") or []
+    return ",".join(one.get("name", "") for one in each), ",".join(
+        one.get("image", "") for one in each
+    )
 
 
 def _stateful_set(found: Json, now: datetime) -> Row:
     ready = (found.get("status") or {}).get("readyReplicas", 0)
-    return [_name(found), f"{ready}/{found['spec'].get('replicas', 1)}", _age(found, now)]
+    wanted = found["spec"].get("replicas", 1)
+    return [_name(found), f"{ready}/{wanted}", _age(found, now), *containers(found)]
 
 
 def _job(found: Json, now: datetime) -> Row:
@@ -58,12 +79,14 @@ def _job(found: Json, now: datetime) -> Row:
     done = f"{status.get('succeeded', 0)}/{found['spec'].get('completions', 1)}"
     started, ended = status.get("startTime"), status.get("completionTime")
     lasted = _since(started, moment(ended) if ended else now) if started else ""
-    return [_name(found), state, done, lasted, _age(found, now)]
+    selector = as_text(found["spec"].get("selector"))
+    return [_name(found), state, done, lasted, _age(found, now), *containers(found), selector]
 
 
 def _cron_job(found: Json, now: datetime) -> Row:
     spec, status = found["spec"], found.get("status") or {}
     last = status.get("lastScheduleTime")
+    inner = {"spec": (spec.get("jobTemplate") or {}).get("spec") or {}}
     return [
         _name(found),
         spec.get("schedule", ""),
@@ -72,6 +95,8 @@ def _cron_job(found: Json, now: datetime) -> Row:
         len(status.get("active") or ()),
         _since(last, now) if last else _NONE,
         _age(found, now),
+        *containers(inner),
+        as_text(inner["spec"].get("selector")) or _NONE,
     ]
 
 
@@ -99,7 +124,12 @@ def _secret(found: Json, now: datetime) -> Row:
 
 def _binding(found: Json, now: datetime) -> Row:
     role = found.get("roleRef") or {}
-    return [_name(found), f"{role.get('kind')}/{role.get('name')}", _age(found, now)]
+    bound: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}
+    for one in found.get("subjects") or ():
+        place = f"{one['namespace']}/" if one.get("namespace") else ""
+        bound.setdefault(str(one.get("kind")), []).append(f"{place}{one.get('name')}")
+    shown = (", ".join(bound[kind]) for kind in ("User", "Group", "ServiceAccount"))
+    return [_name(found), f"{role.get('kind')}/{role.get('name')}", _age(found, now), *shown]
 
 
 def _slice(found: Json, now: datetime) -> Row:
@@ -137,27 +167,42 @@ def _autoscaler(found: Json, now: datetime) -> Row:
 
 def _targets(spec: Json, status: Json) -> str:
     """Return `cpu: 23%/70%` for each metric, as far as it is known."""
-    now = {
-        one["resource"]["name"]: one["resource"]["current"].get("averageUtilization")
-        for one in status.get("currentMetrics") or ()
-        if "resource" in one
-    }
+    known = {}
+    for one in status.get("currentMetrics") or ():
+        measured = one.get("resource") or {}
+        known[measured.get("name")] = measured.get("current") or {}
     shown = []
     for one in spec.get("metrics") or ():
-        source = one.get("resource") or {}
-        wanted = (source.get("target") or {}).get("averageUtilization", "<unknown>")
-        value = now.get(source.get("name"))
-        part = "<unknown>" if value is None else f"{value}%"
-        shown.append(f"{source.get('name')}: {part}/{wanted}%")
-    return ", ".join(shown) or "<none>"
+        kind = str(one.get("type", ""))
+        source: Any = one.get(kind[:1].lower() + kind[1:]) or {}
+        if not isinstance(source, dict):
+            continue
+        now = known.get(source.get("name"), {}) if kind == "Resource" else {}
+        name = f"{source['name']}: " if "name" in source else ""
+        shown.append(name + _compared(now, source.get("target") or {}))
+    return ", ".join(shown[:_SHOWN]) + _more(len(shown)) or _NONE
+
+
+def _compared(now: Json, target: Json) -> str:
+    """Return what a metric is and what it should be."""
+    if target.get("averageUtilization") is not None:
+        value = now.get("averageUtilization")
+        return f"{'<unknown>' if value is None else f'{value}%'}/{target['averageUtilization']}%"
+    if target.get("averageValue") is not None:
+        return f"{now.get('averageValue', '<unknown>')}/{target['averageValue']} (avg)"
+    return f"{now.get('value', '<unknown>')}/{target.get('value', '<auto>')}"
+
+
+def _more(count: int) -> str:
+    return f" + {count - _SHOWN} more..." if count > _SHOWN else ""
 
 
 PRINTERS: Final[Mapping[str, Printer]] = {
-    "clusterrolebindings": (("Name", "Role", "Age"), (), _binding),
+    "clusterrolebindings": (("Name", "Role", "Age"), _BOUND, _binding),
     "controllerrevisions": (("Name", "Controller", "Revision", "Age"), (), _revision),
     "cronjobs": (
         ("Name", "Schedule", "Timezone", "Suspend", "Active", "Last Schedule", "Age"),
-        (),
+        OF_TEMPLATE,
         _cron_job,
     ),
     "daemonsets": (
@@ -171,7 +216,7 @@ PRINTERS: Final[Mapping[str, Printer]] = {
             "Node Selector",
             "Age",
         ),
-        (),
+        OF_TEMPLATE,
         _daemon_set,
     ),
     "endpointslices": (("Name", "AddressType", "Ports", "Endpoints", "Age"), (), _slice),
@@ -180,12 +225,12 @@ PRINTERS: Final[Mapping[str, Printer]] = {
         (),
         _autoscaler,
     ),
-    "jobs": (("Name", "Status", "Completions", "Duration", "Age"), (), _job),
+    "jobs": (("Name", "Status", "Completions", "Duration", "Age"), OF_TEMPLATE, _job),
     "resourcequotas": (("Name", "Request", "Limit", "Age"), (), _quota),
-    "rolebindings": (("Name", "Role", "Age"), (), _binding),
+    "rolebindings": (("Name", "Role", "Age"), _BOUND, _binding),
     "secrets": (("Name", "Type", "Data", "Age"), (), _secret),
     "serviceaccounts": (("Name", "Secrets", "Age"), (), _account),
-    "statefulsets": (("Name", "Ready", "Age"), (), _stateful_set),
+    "statefulsets": (("Name", "Ready", "Age"), ("Containers", "Images"), _stateful_set),
 }
 NUMBERS: Final[Mapping[str, Sequence[str]]] = {
     "controllerrevisions": ("Revision",),

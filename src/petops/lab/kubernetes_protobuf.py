@@ -15,6 +15,7 @@ from petops.lab.store import Json
 
 MEDIA_TYPE: Final = "application/vnd.kubernetes.protobuf"
 _MAGIC: Final = b"k8s\x00"
+_VARINTS: Final = frozenset({"number", "flag", "unless zero", "if so"})
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MORE: Final = 0x80
 _WRAPS: Final = 2**64
@@ -43,7 +44,7 @@ def _decoded(data: bytes, schema: Message) -> Json:
         name, form = schema.get(number, ("", None))
         if form is None:
             continue
-        if isinstance(value, bytes) is (form in ("number", "flag")):
+        if isinstance(value, bytes) is (form in _VARINTS):
             raise ValueError(f"{name} has another form")
         if isinstance(form, Mapping):
             found[name] = _decoded(value, form)
@@ -65,7 +66,7 @@ _EITHER: Final[Message] = {1: ("kind", "number"), 2: ("number", "number"), 3: ("
 
 
 def _single(form: str, value: Any) -> Any:
-    """Return a value of one of the simple forms; None for an empty text."""
+    """Return a value of one of the simple forms; None for one that JSON would leave out."""
     match form:
         case "text":
             value = value.decode() or None
@@ -78,6 +79,10 @@ def _single(form: str, value: Any) -> Any:
             value = found.get("text", "") if found.get("kind") else found.get("number", 0)
         case "flag":
             value = bool(value)
+        case "if so":
+            value = True if value else None
+        case "unless zero":
+            value = value or None
         case "number" if value >= _WRAPS // 2:
             value -= _WRAPS
     return value

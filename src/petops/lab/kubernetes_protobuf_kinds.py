@@ -86,9 +86,9 @@ _DEPLOYMENT: Final[Message] = {
     1: ("replicas", "number"),
     2: ("selector", _SELECTOR),
     3: ("template", _TEMPLATE),
-    5: ("minReadySeconds", "number"),
+    5: ("minReadySeconds", "unless zero"),
     6: ("revisionHistoryLimit", "number"),
-    7: ("paused", "flag"),
+    7: ("paused", "if so"),
     9: ("progressDeadlineSeconds", "number"),
 }
 _JOB: Final[Message] = {
@@ -115,7 +115,7 @@ _SERVICE: Final[Message] = {
                 2: ("protocol", "text"),
                 3: ("port", "number"),
                 4: ("targetPort", "either"),
-                5: ("nodePort", "number"),
+                5: ("nodePort", "unless zero"),
             }
         ),
     ),

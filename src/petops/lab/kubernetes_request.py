@@ -17,7 +17,8 @@ from petops.lab.kubernetes_status import (
     no_such_resource,
     unsupported_media,
 )
-from petops.lab.resources import Resource, groups, served
+from petops.lab.resource_rows import Resource
+from petops.lab.resources import groups, served
 from petops.lab.shapes import wrong_shape
 from petops.lab.store import Json
 

@@ -9,7 +9,7 @@ from petops.lab.kubernetes_rbac import Authorizer
 from petops.lab.kubernetes_status import Wish, bad_request
 from petops.lab.kubernetes_users import User, Users, by_name
 from petops.lab.quantities import stamp
-from petops.lab.resources import Resource
+from petops.lab.resource_rows import Resource
 from petops.lab.store import Json
 
 _ASKING: Final = (

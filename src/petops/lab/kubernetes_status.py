@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from petops.lab.resources import Resource
+from petops.lab.resource_rows import Resource
 from petops.lab.store import Json, PreconditionError
 
 

@@ -11,11 +11,13 @@ from urllib.parse import urlencode
 
 from petops.lab import kubernetes_status as says
 from petops.lab.kubernetes_deletes import Deleter
+from petops.lab.kubernetes_forms import View
 from petops.lab.kubernetes_request import ApiAnswer, ApiRequest, Target
 from petops.lab.kubernetes_status import Cause
 from petops.lab.kubernetes_writes import Writer, said_by_store
 from petops.lab.patching import json_patch, merge_patch
 from petops.lab.quantities import moment, stamp
+from petops.lab.resource_rows import SCALE
 from petops.lab.selectors import as_text, selects
 from petops.lab.store import Json, ObjectStore, clone, key_of
 
@@ -75,9 +77,16 @@ class Subresources:
         with said_by_store(target.resource, target.name):
             found = self._store.get(plural, target.namespace, target.name)
         if request.method == "GET":
-            return ApiAnswer.of(scale_of(found))
+            shown = scale_of(found)
+            return ApiAnswer.of(View.of(request).one(SCALE, shown, self._now()))
         now = self._scaled(request, scale_of(found))
-        replicas = now.get("spec", {}).get("replicas", 0)
+        replicas = (now.get("spec") or {}).get("replicas", 0)
+        if not isinstance(replicas, int) or isinstance(replicas, bool):
+            raise says.bad_request("json: cannot unmarshal into Go struct field spec.replicas")
+        if replicas < 0:
+            text = f"Invalid value: {replicas}: must be greater than or equal to 0"
+            cause = Cause("spec.replicas", text)
+            raise says.invalid_kind("Scale", "autoscaling", target.name, [cause])
         version = now["metadata"].get("resourceVersion")
         changed = clone(found)
         changed["spec"]["replicas"] = replicas

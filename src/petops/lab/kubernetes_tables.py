@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from petops.lab.kubernetes_ages import duration
-from petops.lab.kubernetes_more_tables import NUMBERS, PRINTERS, Printer
+from petops.lab.kubernetes_more_tables import NUMBERS, OF_TEMPLATE, PRINTERS, Printer, containers
+from petops.lab.kubernetes_other_tables import OTHER_NUMBERS, OTHER_PRINTERS
 from petops.lab.quantities import moment
-from petops.lab.resources import Resource
+from petops.lab.resource_rows import Resource
 from petops.lab.selectors import as_text
 from petops.lab.store import Json
 
@@ -95,14 +96,6 @@ def pod_reason(found: Json) -> str:
     return str(reason)
 
 
-def _containers(found: Json) -> tuple[str, str]:
-    template = found["spec"].get("template", {}).get("spec", {})
-    containers = template.get("containers") or []
-    return ",".join(one["name"] for one in containers), ",".join(
-        one.get("image", "") for one in containers
-    )
-
-
 def _deployment(found: Json, now: datetime) -> Row:
     spec, status = found["spec"], found.get("status") or {}
     return [
@@ -111,7 +104,7 @@ def _deployment(found: Json, now: datetime) -> Row:
         status.get("updatedReplicas", 0),
         status.get("availableReplicas", 0),
         _age(found, now),
-        *_containers(found),
+        *containers(found),
         as_text(spec.get("selector")),
     ]
 
@@ -124,7 +117,7 @@ def _replica_set(found: Json, now: datetime) -> Row:
         status.get("replicas", 0),
         status.get("readyReplicas", 0),
         _age(found, now),
-        *_containers(found),
+        *containers(found),
         as_text(spec.get("selector")),
     ]
 
@@ -160,18 +153,36 @@ def _node(found: Json, now: datetime) -> Row:
 def _service(found: Json, now: datetime) -> Row:
     spec = found["spec"]
     ports = ",".join(
-        f"{one['port']}/{one.get('protocol', 'TCP')}" for one in spec.get("ports") or ()
+        f"{one['port']}:{one['nodePort']}/{one.get('protocol', 'TCP')}"
+        if one.get("nodePort")
+        else f"{one['port']}/{one.get('protocol', 'TCP')}"
+        for one in spec.get("ports") or ()
     )
     return [
         _name(found),
         spec.get("type", "ClusterIP"),
         spec.get("clusterIP") or _NONE,
-        _NONE,
+        _external(found),
         ports or _NONE,
         _age(found, now),
         ",".join(f"{name}={value}" for name, value in sorted((spec.get("selector") or {}).items()))
         or _NONE,
     ]
+
+
+def _external(found: Json) -> str:
+    """Return what stands under EXTERNAL-IP."""
+    spec = found["spec"]
+    if spec.get("type") == "ExternalName":
+        return str(spec.get("externalName", ""))
+    given = list(spec.get("externalIPs") or ())
+    if spec.get("type") == "LoadBalancer":
+        status = (found.get("status") or {}).get("loadBalancer") or {}
+        given = [
+            one.get("ip") or one.get("hostname") for one in status.get("ingress") or ()
+        ] + given
+        return ",".join(map(str, given)) or "<pending>"
+    return ",".join(map(str, given)) or _NONE
 
 
 def _event(found: Json, now: datetime) -> Row:
@@ -232,12 +243,12 @@ def _lease(found: Json, now: datetime) -> Row:
     return [_name(found), found.get("spec", {}).get("holderIdentity", ""), _age(found, now)]
 
 
-_OF_TEMPLATE: Final = ("Containers", "Images", "Selector")
 _PLAIN: Final[Printer] = (("Name", "Created At"), (), _plain)
 _PRINTERS: Final[Mapping[str, Printer]] = {
     **PRINTERS,
+    **OTHER_PRINTERS,
     "configmaps": (("Name", "Data", "Age"), (), _config_map),
-    "deployments": (("Name", "Ready", "Up-to-date", "Available", "Age"), _OF_TEMPLATE, _deployment),
+    "deployments": (("Name", "Ready", "Up-to-date", "Available", "Age"), OF_TEMPLATE, _deployment),
     "endpoints": (("Name", "Endpoints", "Age"), (), _endpoints),
     "events": (
         ("Last Seen", "Type", "Reason", "Object", "Message"),
@@ -261,7 +272,7 @@ _PRINTERS: Final[Mapping[str, Printer]] = {
         ("IP", "Node", "Nominated Node", "Readiness Gates"),
         _pod,
     ),
-    "replicasets": (("Name", "Desired", "Current", "Ready", "Age"), _OF_TEMPLATE, _replica_set),
+    "replicasets": (("Name", "Desired", "Current", "Ready", "Age"), OF_TEMPLATE, _replica_set),
     "services": (
         ("Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age"),
         ("Selector",),
@@ -270,6 +281,7 @@ _PRINTERS: Final[Mapping[str, Printer]] = {
 }
 _NUMBERS: Final[Mapping[str, Sequence[str]]] = {
     **NUMBERS,
+    **OTHER_NUMBERS,
     "configmaps": ("Data",),
     "deployments": ("Up-to-date", "Available"),
     "events": ("Count",),

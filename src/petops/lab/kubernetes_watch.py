@@ -11,7 +11,7 @@ from typing import Final
 from petops.lab import kubernetes_status as says
 from petops.lab.kubernetes_request import ApiRequest
 from petops.lab.kubernetes_status import Cause
-from petops.lab.resources import Resource
+from petops.lab.resource_rows import Resource
 from petops.lab.selectors import Matches
 from petops.lab.store import Change, CompactedError, Json, ObjectStore, key_of
 

@@ -25,7 +25,7 @@ from petops.lab.patching import (
     strategic_merge,
 )
 from petops.lab.quantities import stamp
-from petops.lab.resources import Resource
+from petops.lab.resource_rows import Resource
 from petops.lab.shapes import without_nulls
 from petops.lab.store import (
     AlreadyThereError,

@@ -2,47 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
-VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-CREATED_ONLY: Final = ("create",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
-    """One row of the API. `plural` is also the name that the store knows it by."""
-
-    plural: str
-    kind: str
-    group: str = ""
-    version: str = "v1"
-    namespaced: bool = True
-    short: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    verbs: tuple[str, ...] = VERBS
-    subresources: tuple[str, ...] = ()
-    preferred: bool = field(default=True)
-
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def singular(self) -> str:
-        return self.kind.lower()
-
-    @property
-    def qualified(self) -> str:
-        """The name that messages use: `deployments.apps`."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
-
-    @property
-    def qualified_kind(self) -> str:
-        """The kind that messages use: `Deployment.apps`."""
-        return f"{self.kind}.{self.group}" if self.group else self.kind
-
+from petops.lab.resource_rows import CREATED_ONLY, MORE, Resource
 
 _ALL: Final = ("all",)
 
@@ -136,6 +99,15 @@ SERVED: Final[tuple[Resource, ...]] = (
         subresources=("status",),
     ),
     Resource(
+        plural="horizontalpodautoscalers",
+        kind="HorizontalPodAutoscaler",
+        group="autoscaling",
+        short=("hpa",),
+        categories=_ALL,
+        subresources=("status",),
+        preferred=False,
+    ),
+    Resource(
         plural="cronjobs",
         kind="CronJob",
         group="batch",
@@ -146,8 +118,18 @@ SERVED: Final[tuple[Resource, ...]] = (
     Resource(plural="jobs", kind="Job", group="batch", categories=_ALL, subresources=("status",)),
     Resource(plural="leases", kind="Lease", group="coordination.k8s.io"),
     Resource(plural="endpointslices", kind="EndpointSlice", group="discovery.k8s.io"),
-    Resource(plural="prometheusrules", kind="PrometheusRule", group="monitoring.coreos.com"),
-    Resource(plural="servicemonitors", kind="ServiceMonitor", group="monitoring.coreos.com"),
+    Resource(
+        plural="prometheusrules",
+        kind="PrometheusRule",
+        group="monitoring.coreos.com",
+        short=("promrule",),
+    ),
+    Resource(
+        plural="servicemonitors",
+        kind="ServiceMonitor",
+        group="monitoring.coreos.com",
+        short=("smon",),
+    ),
     Resource(
         plural="networkpolicies",
         kind="NetworkPolicy",
@@ -227,6 +209,7 @@ SERVED: Final[tuple[Resource, ...]] = (
         namespaced=False,
         verbs=CREATED_ONLY,
     ),
+    *MORE,
 )
 
 SUBRESOURCE_KINDS: Final = {

@@ -42,6 +42,7 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "nodes": ("spec.unschedulable",),
     "namespaces": ("status.phase",),
+    "services": ("spec.clusterIP", "spec.type"),
     "secrets": ("type",),
     "replicasets": ("status.replicas",),
     "jobs": ("status.successful",),
@@ -95,13 +96,22 @@ def field_selector(text: str, resource: str) -> Matches:
         if found is None:
             raise SelectorError(f'invalid selector: "{part}"; can\'t understand "{part}"')
         if found[1] not in (*_ANYWHERE, *_FIELDS.get(resource, ())):
-            raise SelectorError(f"field label not supported: {found[1]}")
+            raise SelectorError(_unknown_field(found[1], resource))
         terms.append((tuple(found[1].split(".")), found[3], found[2] != "!="))
 
     def matches(found: Json) -> bool:
         return all((_field(found, path) == value) is wanted for path, value, wanted in terms)
 
     return matches
+
+
+def _unknown_field(name: str, resource: str) -> str:
+    """Return the API server's words, which are others for kinds with no selectors of their own."""
+    if resource == "jobs":
+        return f'field label "{name}" not supported for Job'
+    if resource in _FIELDS:
+        return f"field label not supported: {name}"
+    return f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def _field(found: Json, path: tuple[str, ...]) -> str:

@@ -6,11 +6,12 @@ anything in the lab can stumble over it. A null counts as not being there, as in
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from petops.lab.quantities import quantity
 from petops.lab.store import Json
@@ -171,6 +172,37 @@ def _are_limits(value: object) -> bool:
     )
 
 
+def _are_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+def _are_subsets(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, dict)
+        and all(_are_objects(one.get(name) or []) for name in ("addresses", "ports"))
+        and all(_is_text(each.get("ip")) for each in one.get("addresses") or ())
+        and all(_is_number(each.get("port")) for each in one.get("ports") or ())
+        for one in value
+    )
+
+
+def _are_places(value: object) -> bool:
+    return _are_objects(value) and all(
+        _are_texts(one.get("addresses")) for one in cast("list[Json]", value)
+    )
+
+
+def _is_encoded(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    try:
+        for one in value.values():
+            base64.b64decode(one or "", validate=True)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
 def _is_hard(value: object) -> bool:
     return isinstance(value, dict) and _are_quantities(value.get("hard") or {})
 
@@ -178,10 +210,14 @@ def _is_hard(value: object) -> bool:
 _OTHERWISE: Final[Mapping[str, Mapping[str, Callable[[Any], bool]]]] = {
     "clusterrolebindings": {"roleRef": _is_map, "subjects": _are_maps},
     "clusterroles": {"rules": _are_rules},
+    "configmaps": {"data": _is_map, "binaryData": _is_map},
+    "endpoints": {"subsets": _are_subsets},
+    "endpointslices": {"addressType": _is_text, "endpoints": _are_places, "ports": _are_objects},
     "limitranges": {"spec": _are_limits},
     "resourcequotas": {"spec": _is_hard},
     "rolebindings": {"roleRef": _is_map, "subjects": _are_maps},
     "roles": {"rules": _are_rules},
+    "secrets": {"data": _is_encoded, "stringData": _is_map, "type": _is_text},
 }
 """Kinds whose fields mean something else than the same names elsewhere."""
 
@@ -207,7 +243,7 @@ def wrong_shape(found: Json, resource: str) -> str | None:
         for name, good in _OTHERWISE[resource].items():
             if found.get(name) is not None and not good(found[name]):
                 return _cannot(found[name], name, "v1." + name)
-        found = {"metadata": found.get("metadata")}
+        found = {key: value for key, value in found.items() if key not in _OTHERWISE[resource]}
     return next(_wrong(found, ""), None)
 
 

@@ -20,6 +20,7 @@ from petops.lab.store import Json, Key, ObjectStore, Sign, StoreError
 
 Action = Callable[[], None]
 
+API_SERVER: Final = "kube-apiserver"
 CONTROLLERS: Final = "kube-controller-manager"
 KUBELET: Final = "kubelet"
 SCHEDULER: Final = "kube-scheduler"

@@ -20,6 +20,7 @@ from petops.errors import PetopsError
 from petops.lab import application
 from petops.lab.application_nodes import nodes
 from petops.lab.application_size import Scale
+from petops.lab.application_system import api_server
 from petops.lab.chance import Chance
 from petops.lab.controllers import Controllers
 from petops.lab.event_recorder import EventRecorder
@@ -34,7 +35,7 @@ from petops.lab.port_forwarding import Dial
 from petops.lab.programs import Behaviours
 from petops.lab.resource_metrics import ResourceMetrics
 from petops.lab.resources import of_kind
-from petops.lab.stage import KUBELET, Stage
+from petops.lab.stage import API_SERVER, KUBELET, Stage
 from petops.lab.store import Json, ObjectStore
 from petops.lab.traffic import Traffic
 from petops.lab.usage import ContainerUsage, NodeUsage, ServiceTraffic
@@ -241,6 +242,8 @@ class World:
             self._stage.create(KUBELET, "nodes", node)
         for document in application.surroundings():
             self._apply(document, "")
+        for resource, made in api_server(application.NAMESPACE):
+            self._stage.create(API_SERVER, resource, made)
         measured = self.start - history - _MARGIN
         for at, document in applied:
             self._stage.advance(at)
