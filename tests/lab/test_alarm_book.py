@@ -506,3 +506,22 @@ def test_given_is_strict_about_numbers() -> None:
     for value in (True, float("nan"), "3", None, 10**400):
         with pytest.raises(AwsRefusalError):
             Given({"n": value}, "ValidationError").number("n")
+
+
+def test_actions_are_switched_and_tags_kept(booked: Booked) -> None:
+    tags = [{"Key": "team", "Value": "pets"}]
+    booked.put(Tags=tags)
+    arn = ARN + "deep"
+    assert booked.call("ListTagsForResource", ResourceARN=arn) == {"Tags": tags}
+    more = [{"Key": "a", "Value": "b"}]
+    booked.call("TagResource", ResourceARN=arn, Tags=more)
+    booked.call("UntagResource", ResourceARN=arn, TagKeys=["team"])
+    assert booked.call("ListTagsForResource", ResourceARN=arn) == {"Tags": more}
+    booked.call("DisableAlarmActions", AlarmNames=["deep", "nobody"])
+    assert booked.described("deep")["ActionsEnabled"] is False
+    booked.call("EnableAlarmActions", AlarmNames=["deep"])
+    assert booked.described("deep")["ActionsEnabled"] is True
+    with pytest.raises(AwsRefusalError, match="does not exist"):
+        booked.call("ListTagsForResource", ResourceARN=arn + "x")
+    with pytest.raises(AwsRefusalError, match="together"):
+        booked.put(ExtendedStatistic="p99")

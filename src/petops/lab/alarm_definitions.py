@@ -149,6 +149,8 @@ def _common(given: Given) -> Json:
 
 
 def _plain(given: Given) -> Query:
+    if "Statistic" in given and "ExtendedStatistic" in given:
+        raise given.refuse("Statistic and ExtendedStatistic cannot be given together.")
     name = given.text("Statistic", "") or given.text("ExtendedStatistic", "")
     if not is_statistic(name):
         raise given.refuse("A supported Statistic or ExtendedStatistic must be given.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ _STATES: Final = tuple(str(one) for one in State)
 _KINDS: Final = ("MetricAlarm", "CompositeAlarm")
 _MOST_NAMES: Final = 100
 _A_PAGE: Final = 50
+_MOST_TAGS: Final = 50
 
 
 class AlarmOperations:
@@ -36,6 +38,7 @@ class AlarmOperations:
 
     def __init__(self, book: AlarmBook, cluster: ClusterName, now: Callable[[], datetime]) -> None:
         self._book, self._cluster, self._now = book, cluster, now
+        self._tags: dict[str, dict[str, str]] = {}
 
     def served(self) -> Mapping[str, Callable[[Mapping[str, Any]], Json]]:
         """Return the operations by their names."""
@@ -48,6 +51,11 @@ class AlarmOperations:
             "PutMetricAlarm": self.put_metric,
             "PutCompositeAlarm": self.put_composite,
             "DeleteAlarms": self.delete,
+            "EnableAlarmActions": lambda given: self.switch(given, on=True),
+            "DisableAlarmActions": lambda given: self.switch(given, on=False),
+            "ListTagsForResource": self.tags,
+            "TagResource": self.tag,
+            "UntagResource": self.untag,
         }
         return {name: _reading(answer) for name, answer in made.items()}
 
@@ -143,18 +151,67 @@ class AlarmOperations:
 
     def put_metric(self, given: Given) -> Json:
         """Answer PutMetricAlarm."""
-        self._book.put(metric_alarm(given), self._now())
+        made = metric_alarm(given)
+        self._label(given, made.name)
+        self._book.put(made, self._now())
         return {}
 
     def put_composite(self, given: Given) -> Json:
         """Answer PutCompositeAlarm."""
-        self._book.put(composite_alarm(given), self._now())
+        made = composite_alarm(given)
+        self._label(given, made.name)
+        self._book.put(made, self._now())
         return {}
 
     def delete(self, given: Given) -> Json:
         """Answer DeleteAlarms."""
-        self._book.delete(given.texts("AlarmNames", _MOST_NAMES, required=True), self._now())
+        names = given.texts("AlarmNames", _MOST_NAMES, required=True)
+        self._book.delete(names, self._now())
+        for name in names:
+            self._tags.pop(name, None)
         return {}
+
+    def switch(self, given: Given, *, on: bool) -> Json:
+        """Answer EnableAlarmActions and DisableAlarmActions; names that are unknown do no harm."""
+        for name in given.texts("AlarmNames", _MOST_NAMES, required=True):
+            entry = self._book.entries.get(name)
+            if entry is not None:
+                entry.definition = replace(entry.definition, actions_enabled=on)
+        return {}
+
+    def tags(self, given: Given) -> Json:
+        """Answer ListTagsForResource."""
+        held = self._tags.get(self._of_arn(given), {})
+        return {"Tags": [{"Key": key, "Value": value} for key, value in held.items()]}
+
+    def tag(self, given: Given) -> Json:
+        """Answer TagResource."""
+        name = self._of_arn(given)
+        held = {**self._tags.get(name, {}), **_pairs(given)}
+        if len(held) > _MOST_TAGS:
+            raise given.refuse(f"A resource has at most {_MOST_TAGS} tags.")
+        self._tags[name] = held
+        return {}
+
+    def untag(self, given: Given) -> Json:
+        """Answer UntagResource."""
+        name, keys = self._of_arn(given), given.texts("TagKeys", _MOST_TAGS, required=True)
+        held = self._tags.get(name, {})
+        self._tags[name] = {key: value for key, value in held.items() if key not in keys}
+        return {}
+
+    def _label(self, given: Given, name: str) -> None:
+        """Take the tags of an alarm that is new; those of another are left as they are."""
+        pairs = _pairs(given)
+        if name not in self._book.entries and pairs:
+            self._tags[name] = pairs
+
+    def _of_arn(self, given: Given) -> str:
+        arn = given.text("ResourceARN")
+        name = arn.partition(":alarm:")[2]
+        if name not in self._book.entries or arn != alarm_arn(name, self._cluster):
+            raise AwsRefusalError("ResourceNotFoundException", f"{arn[:255]} does not exist", 404)
+        return name
 
     def _is_related(self, given: Given, name: str, entry: Entry) -> bool:
         """Say whether an alarm is a child or a parent of the one that is asked about."""
@@ -191,6 +248,15 @@ class AlarmOperations:
 
 def _reading(answer: Callable[[Given], Json]) -> Callable[[Mapping[str, Any]], Json]:
     return lambda body: answer(Given(body, WRONG))
+
+
+def _pairs(given: Given) -> dict[str, str]:
+    if "Tags" not in given:
+        return {}
+    return {
+        one.text("Key", None, 128): one.text("Value", "", 256)
+        for one in given.parts("Tags", _MOST_TAGS)
+    }
 
 
 def _kind(entry: Entry) -> str:

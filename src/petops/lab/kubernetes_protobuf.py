@@ -15,7 +15,7 @@ from petops.lab.store import Json
 
 MEDIA_TYPE: Final = "application/vnd.kubernetes.protobuf"
 _MAGIC: Final = b"k8s\x00"
-_VARINTS: Final = frozenset({"number", "flag", "unless zero", "if so"})
+_VARINTS: Final = ("number", "flag", "unless zero", "if so")
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MORE: Final = 0x80
 _WRAPS: Final = 2**64

@@ -11,10 +11,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import yaml
 
 from petops.lab import kubernetes_protobuf
+from petops.lab.kubernetes_bodies import MOST_BYTES, read_json, read_yaml
 from petops.lab.kubernetes_status import (
     bad_request,
     no_such_path,
     no_such_resource,
+    too_large,
     unsupported_media,
 )
 from petops.lab.resource_rows import Resource
@@ -96,6 +98,8 @@ class ApiRequest:
 
     def document(self) -> Any:
         """Return the body, read as JSON, YAML or protobuf; raise ApiError where it is neither."""
+        if len(self.body) > MOST_BYTES:
+            raise too_large(MOST_BYTES)
         try:
             if self.content_type == kubernetes_protobuf.MEDIA_TYPE:
                 found = kubernetes_protobuf.read(self.body)
@@ -103,8 +107,8 @@ class ApiRequest:
                     raise unsupported_media()
                 return found
             if "yaml" in self.content_type:
-                return yaml.safe_load(self.body)
-            return json.loads(self.body)
+                return read_yaml(self.body)
+            return read_json(self.body)
         except (ValueError, RecursionError, yaml.YAMLError) as exc:
             raise bad_request(f"the object provided is unrecognized: {exc}") from exc
 

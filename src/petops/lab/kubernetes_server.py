@@ -66,8 +66,14 @@ def kubernetes_app(api: Handler) -> Starlette:
 
     every = "/{path:path}"
     return Starlette(
-        routes=[Route(every, answer, methods=_METHODS), WebSocketRoute(every, upgrade)]
+        routes=[Route(every, answer, methods=_METHODS), WebSocketRoute(every, upgrade)],
+        exception_handlers={405: _unknown_method},
     )
+
+
+def _unknown_method(_: Request, __: Exception) -> Response:
+    refused = says.method_not_allowed()
+    return _response(ApiAnswer.of(refused.status, refused.code))
 
 
 class _Asked(Protocol):

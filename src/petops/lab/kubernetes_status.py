@@ -174,6 +174,12 @@ def unsupported_media() -> ApiError:
     return ApiError(415, "UnsupportedMediaType", message, details={})
 
 
+def too_large(most: int) -> ApiError:
+    """A body of more bytes than the server takes."""
+    message = f"Request entity too large: limit is {most}"
+    return ApiError(413, "RequestEntityTooLarge", message, details={})
+
+
 def method_not_allowed() -> ApiError:
     """This path takes other methods only."""
     message = "the server does not allow this method on the requested resource"
