@@ -20,6 +20,10 @@ version | v1.32
 cluster-info | is running at
 api-resources | poddisruptionbudgets
 get pods | petsite-
+explain deploy.spec.strategy.rollingUpdate.maxSurge | scheduled above the desired number
+explain pod.spec.containers --recursive | terminationMessagePolicy
+!explain pod.spec.nothing | does not exist
+get ing,sc,pv,crd,apiservices,priorityclasses,netpol,csr,rc -A | gp2
 get pods -o wide | ip-10-0-
 get pods -A | kube-proxy-
 get deploy -o json | "kind": "List"
@@ -45,6 +49,14 @@ logs deploy/petsite --tail=2 | requests answered
 create ns shop | created
 create deployment web --image=shop/web:1 --replicas=2 -n shop | created
 expose deployment web --port=80 --target-port=8080 -n shop | exposed
+autoscale deployment web --min=1 --max=3 --cpu-percent=70 -n shop | autoscaled
+!autoscale deployment web --min=1 --max=3 --cpu-percent=70 -n shop | already exists
+delete hpa web -n shop | deleted
+create cronjob tick --image=busybox --schedule='*/5 * * * *' -n shop | created
+!create cronjob never --image=busybox --schedule=never -n shop | expected exactly 5 fields
+create ingress web --rule=shop.example.com/*=web:80 -n shop | created
+describe ing web -n shop | web:80 (
+create priorityclass high --value=1000 | created
 rollout status deploy/web -n shop --timeout=30s | successfully rolled out
 set image deploy/web web=shop/web:2 -n shop | image updated
 set resources deploy/web --limits=cpu=100m,memory=64Mi -n shop | requirements updated
@@ -90,16 +102,18 @@ cordon NODE | cordoned
 drain NODE --ignore-daemonsets --delete-emptydir-data --timeout=60s | drained
 uncordon NODE | uncordoned
 !get pod nope | (NotFound)
+!apply -f WIDGET | no matches for kind "Widget" in version
 !get nonsense | doesn't have a resource type
 delete ns shop --timeout=40s | deleted
 """
 
 
-def commands(node: str) -> list[tuple[list[str], bool, str]]:
+def commands(node: str, widget: Path) -> list[tuple[list[str], bool, str]]:
     found = []
     for line in SCRIPT.strip().splitlines():
         command, _, wanted = line.rpartition("|")
         text = command.strip().replace("BURN", str(BURN)).replace("NODE", node)
+        text = text.replace("WIDGET", str(widget))
         fails = text.startswith("!")
         found.append((shlex.split(text.removeprefix("!")), fails, wanted.strip()))
     return found
@@ -109,7 +123,9 @@ async def test_a_script_of_commands_runs_clean(tmp_path: Path) -> None:
     async with served() as url:
         kubectl = Kubectl(url, tmp_path)
         node = (await kubectl("get", "nodes", "-o", "name")).split()[0].removeprefix("node/")
-        script = commands(node)
+        widget = tmp_path / "widget.json"
+        widget.write_text('{"apiVersion":"foo.io/v1","kind":"Widget","metadata":{"name":"x"}}')
+        script = commands(node, widget)
         assert len(script) >= 60
         for arguments, fails, wanted in script:
             said = await kubectl(*arguments, fails=fails)

@@ -152,3 +152,20 @@ def test_an_ingress_is_kept_and_listed() -> None:
     assert lab.ask("POST", url, made).status == 201
     shown = rows(lab, url)["shop"]
     assert (shown["Hosts"], shown["Ports"], shown["Class"]) == ("shop.example.com", "80", "<none>")
+
+
+def test_ports_of_slices_have_names_and_numbers_as_typed_clients_need() -> None:
+    lab = Lab()
+    selector = {"app": "petsite"}
+    for name, target in (("unnamed", 8080), ("unknown", "nobody")):
+        ports = [{"port": 80, "targetPort": target}]
+        made = {"metadata": {"name": name}, "spec": {"selector": selector, "ports": ports}}
+        assert lab.ask("POST", f"{CORE}/services", made).status == 201
+    lab.pass_seconds(2)
+    slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+    found = {
+        one["metadata"]["labels"]["kubernetes.io/service-name"]: one["ports"]
+        for one in lab.get(slices)["items"]
+    }
+    assert found["unnamed"] == [{"name": "", "protocol": "TCP", "port": 8080}]
+    assert found["unknown"] == []

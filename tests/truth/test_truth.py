@@ -256,3 +256,54 @@ def test_what_a_refused_object_is_told(asker: Asker) -> None:
         answer = put(asker, path, document)
         assert (answer.status, answer.body["reason"]) == (status, reason)
         assert answer.body["kind"] == "Status"
+
+
+def test_a_pod_that_loses_its_label_is_let_go_and_replaced(asker: Asker) -> None:
+    name = pods(asker)[0]
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}"
+    patch = {"Accept": "application/json", "Content-Type": "application/merge-patch+json"}
+    body = json.dumps({"metadata": {"labels": {"app.kubernetes.io/name": "looked-at"}}}).encode()
+    assert asker.ask("PATCH", path, patch, body).status == 200
+    for _ in range(30):
+        asker.wait(1)
+        if len(pods(asker)) == 3:
+            break
+    assert len(pods(asker)) == 3
+    assert not get(asker, path)["metadata"].get("ownerReferences")
+    asker.ask("DELETE", path, JSON, b"")
+
+
+def test_a_scale_cannot_be_less_than_none(asker: Asker) -> None:
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/orders-api/scale"
+    patch = {"Accept": "application/json", "Content-Type": "application/merge-patch+json"}
+    answer = asker.ask("PATCH", path, patch, b'{"spec": {"replicas": -2}}')
+    assert (answer.status, answer.body["reason"]) == (422, "Invalid")
+    assert answer.body["details"]["kind"] == "Scale"
+
+
+def test_yaml_without_an_end_and_wrong_schedules_are_refused(asker: Asker) -> None:
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+    headers = {"Accept": "application/json", "Content-Type": "application/yaml"}
+    answer = asker.ask("POST", path, headers, b"metadata: {name: &x [*x]}")
+    assert (answer.status, answer.body["kind"]) == (400, "Status")
+    pod = {"restartPolicy": "Never", "containers": [{"name": "a", "image": "busybox"}]}
+    spec = {"schedule": "never", "jobTemplate": {"spec": {"template": {"spec": pod}}}}
+    cron = put(
+        asker,
+        f"/apis/batch/v1/namespaces/{NAMESPACE}/cronjobs",
+        {"metadata": {"name": "never"}, "spec": spec},
+    )
+    assert (cron.status, cron.body["reason"]) == (422, "Invalid")
+    assert "expected exactly 5 fields, found 1: [never]" in cron.body["message"]
+
+
+def test_services_are_selected_by_their_type(asker: Asker) -> None:
+    path = f"/api/v1/namespaces/{NAMESPACE}/services"
+    made = put(
+        asker,
+        path,
+        {"metadata": {"name": "open"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}},
+    )
+    assert 30_000 <= made.body["spec"]["ports"][0]["nodePort"] < 32_768
+    found = get(asker, f"{path}?fieldSelector=spec.type%3DNodePort")["items"]
+    assert [one["metadata"]["name"] for one in found] == ["open"]

@@ -77,7 +77,7 @@ class Endpoints:
         content = {
             "addressType": "IPv4",
             "endpoints": [self._endpoint(pod) for pod in pods],
-            "ports": _ports(service, pods),
+            "ports": [{"name": "", **one} for one in _ports(service, pods)],
         }
         if found is not None:
             if any(found.get(name) != one for name, one in content.items()):
@@ -150,8 +150,9 @@ def _ports(service: Json, pods: list[Json]) -> list[Json]:
                 for one in container.get("ports") or ():
                     if one.get("name") == target:
                         target = one["containerPort"]
-        made: Json = {"name": port["name"]} if port.get("name") else {}
-        found.append({**made, "protocol": port.get("protocol", "TCP"), "port": target})
+        if isinstance(target, int):  # else no pod has a port of that name
+            made: Json = {"name": port["name"]} if port.get("name") else {}
+            found.append({**made, "protocol": port.get("protocol", "TCP"), "port": target})
     return found
 
 

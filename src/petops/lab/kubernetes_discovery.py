@@ -1,12 +1,13 @@
-"""What the API says of itself: version, groups, resources, and as much OpenAPI as kubectl wants."""
+"""What the API says of itself: version, groups, resources, how it is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
+from petops.lab import kubernetes_openapi
 from petops.lab.kubernetes_request import ApiAnswer, ApiRequest
-from petops.lab.kubernetes_status import ApiError, method_not_allowed, no_such_path
+from petops.lab.kubernetes_status import method_not_allowed, no_such_path
 from petops.lab.resource_rows import Resource
 from petops.lab.resources import SUBRESOURCE_KINDS, groups, of_group
 from petops.lab.store import Json
@@ -31,7 +32,6 @@ _HEALTHY: Final = (
     "shutdown",
 )
 _AGGREGATED: Final = "apidiscovery.k8s.io"
-_OPENAPI: Final = "/openapi/v3"
 
 
 def discover(request: ApiRequest) -> ApiAnswer | None:
@@ -47,7 +47,7 @@ def _answer(request: ApiRequest, path: str) -> ApiAnswer | None:
     if path in _PLAIN:
         return _PLAIN[path](request)
     if path.startswith("/openapi"):
-        return _openapi(path)
+        return kubernetes_openapi.answer(request, path)
     steps = path.strip("/").split("/")
     if steps[0] not in {"api", "apis"}:
         raise no_such_path()
@@ -66,7 +66,7 @@ def _version(_: ApiRequest) -> ApiAnswer:
 
 
 def _root(_: ApiRequest) -> ApiAnswer:
-    return ApiAnswer.of({"paths": [*_PLAIN, "/api/v1", _OPENAPI]})
+    return ApiAnswer.of({"paths": [*_PLAIN, "/api/v1", kubernetes_openapi.ROOT]})
 
 
 def _health(request: ApiRequest) -> ApiAnswer:
@@ -188,90 +188,6 @@ def _discovered_resource(one: Resource) -> Json:
 def _sub_kind(one: Resource, sub: str) -> Json:
     group, version, kind, _ = SUBRESOURCE_KINDS.get(sub, (one.group, one.version, one.kind, ()))
     return {"group": group, "version": version, "kind": kind}
-
-
-def _openapi(path: str) -> ApiAnswer:
-    if path == "/openapi/v2":
-        document = {
-            "swagger": "2.0",
-            "info": {"title": "Kubernetes", "version": "v1.32.13"},
-            "paths": {},
-        }
-        return ApiAnswer.of(document)
-    if path == _OPENAPI:
-        listed = {
-            _prefix(group, version).strip("/"): {
-                "serverRelativeURL": f"{_OPENAPI}{_prefix(group, version)}?hash=LAB"
-            }
-            for group, version in groups()
-        }
-        return ApiAnswer.of({"paths": listed})
-    for group, version in groups():
-        if path == _OPENAPI + _prefix(group, version):
-            return ApiAnswer.of(_openapi_group(group, version))
-    raise ApiError(404, "NotFound", "404 page not found", text="404 page not found\n")
-
-
-def _prefix(group: str, version: str) -> str:
-    return f"/apis/{group}/{version}" if group else f"/api/{version}"
-
-
-def _openapi_group(group: str, version: str) -> Json:
-    """A document with the paths that can be written, whose PATCH and PUT take `fieldValidation`."""
-    paths: Json = {}
-    schemas: Json = {}
-    for one in of_group(group, version):
-        name = f"io.k8s.lab.{group or 'core'}.{version}.{one.kind}"
-        schemas[name] = _schema(one)
-        place = "namespaces/{namespace}/" if one.namespaced else ""
-        paths[f"{_prefix(group, version)}/{place}{one.plural}/{{name}}"] = {
-            verb: _operation(one, verb, name) for verb in ("get", "patch", "put")
-        }
-    return {
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": VERSION["gitVersion"]},
-        "paths": paths,
-        "components": {"schemas": schemas},
-    }
-
-
-def _schema(one: Resource) -> Json:
-    return {
-        "type": "object",
-        "description": f"{one.kind} of the petops lab",
-        "properties": {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
-            "metadata": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-            "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-            "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-        },
-        "x-kubernetes-group-version-kind": [_kind(one)],
-    }
-
-
-def _kind(one: Resource) -> Json:
-    return {"group": one.group, "version": one.version, "kind": one.kind}
-
-
-def _operation(one: Resource, verb: str, schema: str) -> Json:
-    names = ("dryRun", "fieldManager", "fieldValidation") if verb in {"patch", "put"} else ()
-    parameters = [
-        {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
-        for name in names
-    ]
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    operation: Json = {
-        "operationId": f"{verb}{one.kind}",
-        "parameters": parameters,
-        "responses": {"200": {"description": "OK", "content": content}},
-        "x-kubernetes-action": verb,
-        "x-kubernetes-group-version-kind": _kind(one),
-    }
-    if verb in {"patch", "put"}:
-        body: dict[str, Any] = content
-        operation["requestBody"] = {"content": body}
-    return operation
 
 
 _PLAIN: Final[Mapping[str, Callable[[ApiRequest], ApiAnswer]]] = {

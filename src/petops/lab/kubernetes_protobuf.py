@@ -32,7 +32,8 @@ def read(body: bytes) -> Json | None:
         raise ValueError("the body is not Kubernetes' protobuf")
     outer = _decoded(body[len(_MAGIC) :], _ENVELOPE)
     kind = outer.get("type", {})
-    schema = KINDS.get(kind.get("kind", ""))
+    name = kind.get("kind", "")
+    schema = KINDS.get(f"{kind.get('apiVersion', '')}/{name}") or KINDS.get(name)
     if schema is None:
         return None
     return {**kind, **_decoded(outer.get("raw", b""), schema)}
@@ -46,7 +47,9 @@ def _decoded(data: bytes, schema: Message) -> Json:
             continue
         if isinstance(value, bytes) is (form in _VARINTS):
             raise ValueError(f"{name} has another form")
-        if isinstance(form, Mapping):
+        if isinstance(form, Mapping) and not name:  # one that JSON has in line
+            found |= _decoded(value, form)
+        elif isinstance(form, Mapping):
             found[name] = _decoded(value, form)
         elif isinstance(form, Many):
             found.setdefault(name, []).append(_decoded(value, form.of))

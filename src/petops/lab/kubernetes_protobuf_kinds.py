@@ -49,6 +49,7 @@ _ASKED: Final[Message] = {
 }
 _PATH: Final[Message] = {1: ("path", "text"), 2: ("verb", "text")}
 _ACCESS: Final[Message] = {1: ("resourceAttributes", _ASKED), 2: ("nonResourceAttributes", _PATH)}
+_PORT_NUMBER: Final = ("number", "unless zero")
 _SELECTOR: Final[Message] = {
     1: ("matchLabels", "map"),
     2: (
@@ -124,6 +125,36 @@ _SERVICE: Final[Message] = {
     4: ("type", "text"),
     10: ("externalName", "text"),
 }
+_BACKEND: Final[Message] = {
+    4: ("service", {1: ("name", "text"), 2: ("port", {1: ("name", "text"), 2: _PORT_NUMBER})}),
+}
+_INGRESS_PATH: Final[Message] = {
+    1: ("path", "text"),
+    2: ("backend", _BACKEND),
+    3: ("pathType", "text"),
+}
+_INGRESS: Final[Message] = {
+    1: ("defaultBackend", _BACKEND),
+    2: ("tls", Many({1: ("hosts", "texts"), 2: ("secretName", "text")})),
+    3: (
+        "rules",
+        Many({1: ("host", "text"), 2: ("", {1: ("http", {1: ("paths", Many(_INGRESS_PATH))})})}),
+    ),
+    4: ("ingressClassName", "text"),
+}
+_PRIORITY: Final[Message] = {
+    1: ("metadata", META),
+    2: ("value", "number"),
+    3: ("globalDefault", "if so"),
+    4: ("description", "text"),
+    5: ("preemptionPolicy", "text"),
+}
+_OLD_AUTOSCALER: Final[Message] = {
+    1: ("scaleTargetRef", {1: ("kind", "text"), 2: ("name", "text"), 3: ("apiVersion", "text")}),
+    2: ("minReplicas", "number"),
+    3: ("maxReplicas", "number"),
+    4: ("targetCPUUtilizationPercentage", "number"),
+}
 _AUTOSCALER: Final[Message] = {
     1: ("scaleTargetRef", {1: ("kind", "text"), 2: ("name", "text"), 3: ("apiVersion", "text")}),
     2: ("minReplicas", "number"),
@@ -189,10 +220,13 @@ KINDS: Final[Mapping[str, Message]] = {
     "Deployment": _with(_DEPLOYMENT),
     "Eviction": {1: ("metadata", META), 2: ("deleteOptions", OPTIONS)},
     "HorizontalPodAutoscaler": _with(_AUTOSCALER),
+    "autoscaling/v1/HorizontalPodAutoscaler": _with(_OLD_AUTOSCALER),
+    "Ingress": _with(_INGRESS),
     "Job": _with(_JOB),
     "Namespace": {1: ("metadata", META)},
     "Pod": _with(_POD),
     "PodDisruptionBudget": _with(_BUDGET),
+    "PriorityClass": _PRIORITY,
     "ResourceQuota": _with({1: ("hard", "quantities"), 2: ("scopes", "texts")}),
     "Role": _ROLE,
     "RoleBinding": _BINDING,
