@@ -71,3 +71,11 @@ def test_a_disk_that_fills_is_told_and_reclaimed_as_the_kubelet_does_it() -> Non
     assert message.startswith("The node was low on resource: ephemeral-storage. Threshold quantity")
     assert "Container exporter was using " in message
     assert "request is 0, has larger consumption of ephemeral-storage." in message
+
+
+def test_a_node_that_says_nothing_of_its_conditions_ends_nothing() -> None:
+    lab = Lab()
+    made = {"metadata": {"name": "bare"}, "status": {"allocatable": {"cpu": "2", "pods": "10"}}}
+    assert lab.ask("POST", "/api/v1/nodes", made).status == 201
+    lab.pass_seconds(120)
+    assert lab.get("/api/v1/nodes/bare")["metadata"]["name"] == "bare"

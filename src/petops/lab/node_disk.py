@@ -96,7 +96,7 @@ class NodeDisks:
         at = stamp(self._stage.now)
 
         def write(node: Json) -> None:
-            for one in node["status"]["conditions"]:
+            for one in node["status"].get("conditions") or ():
                 if one["type"] == "DiskPressure":
                     one |= {
                         "status": str(holds),

@@ -93,7 +93,7 @@ class NodeLifecycle:
         name, at = node["metadata"]["name"], stamp(self._stage.now)
 
         def write(found: Json) -> None:
-            for one in found["status"]["conditions"]:
+            for one in found["status"].get("conditions") or ():
                 one |= {
                     "status": "Unknown",
                     "lastTransitionTime": at,

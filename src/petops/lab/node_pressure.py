@@ -113,7 +113,7 @@ class NodePressure:
         at = stamp(self._stage.now)
 
         def write(node: Json) -> None:
-            for one in node["status"]["conditions"]:
+            for one in node["status"].get("conditions") or ():
                 if one["type"] == "MemoryPressure":
                     one |= {
                         "status": str(holds),
