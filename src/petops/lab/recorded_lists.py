@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from petops.errors import UsageError
 from petops.lab.quantities import moment
-from petops.lab.resources import SERVED, Resource, of_kind
+from petops.lab.resource_rows import Resource
+from petops.lab.resources import SERVED, of_kind
 
 Json = Any
 
