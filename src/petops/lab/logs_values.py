@@ -21,8 +21,8 @@ _MOST_PLACES: Final = 4
 
 
 _OWN: Final[Mapping[str, Callable[[LogEvent], Value]]] = {
-    "@timestamp": lambda event: math.floor(event.at * 1000),
-    "@ingestionTime": lambda event: math.floor(event.at * 1000),
+    "@timestamp": lambda event: float(math.floor(event.at * 1000)),
+    "@ingestionTime": lambda event: float(math.floor(event.at * 1000)),
     "@message": lambda event: event.message,
     "@logStream": lambda event: event.stream,
     "@ptr": lambda event: event.id,
