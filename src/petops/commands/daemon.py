@@ -32,7 +32,7 @@ def daemon(
     from dataclasses import replace
 
     from petops.config.environment import settings_from
-    from petops.programs.daemon import embedded_only, run
+    from petops.programs.daemon import embedded_only
     from petops.programs.ending import until_told
     from petops.programs.printing import note
 
@@ -41,6 +41,10 @@ def daemon(
         settings = replace(settings, daemon=replace(settings.daemon, port=port))
     if embedded:
         settings = embedded_only(settings)
+    if settings.daemon.lease:
+        from petops.programs.replicas import run_replica as run
+    else:
+        from petops.programs.daemon import run
     if log_format is LogFormat.JSON:
         from petops.programs.logging_json import as_json
 

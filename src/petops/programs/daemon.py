@@ -287,12 +287,10 @@ def embedded_only(settings: Settings) -> Settings:
 
 
 async def run(settings: Settings, say: Say, *, json_lines: bool = False) -> None:
-    """Serve until cancelled; say where. With `json_lines` each entry is logged as well."""
-    if settings.daemon.lease:
-        from petops.programs.replicas import run_replica  # noqa: PLC0415 (in a cluster only)
+    """Serve until cancelled; say where. With `json_lines` each entry is logged as well.
 
-        await run_replica(settings, say, json_lines=json_lines)
-        return
+    One of several replicas is run by `programs/replicas.py`.
+    """
     async with AsyncExitStack() as stack:
         served = await stack.enter_async_context(serving(settings, say))
         if json_lines:
