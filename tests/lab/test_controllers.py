@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from petops.lab import pod_creation
 from petops.lab.store import clone
 from tests.lab.hand_clock import DEPLOYMENTS, PODS, Lab
 
@@ -250,3 +251,22 @@ def test_a_stateful_set_comes_up_and_changes_in_order() -> None:
     after = lab.get(url)["status"]
     assert after["updatedReplicas"] == after["readyReplicas"] == 3
     assert after["currentRevision"] == after["updateRevision"] != before["updateRevision"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "Job"])
+def test_any_number_of_replicas_is_taken_and_ends_where_the_lab_is_full(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab()
+    monkeypatch.setattr(pod_creation, "MOST_PODS", 1_200)
+    specs: dict[str, dict[str, Any]] = {
+        "Deployment": {"replicas": 10**9},
+        "StatefulSet": {"replicas": 10**9, "podManagementPolicy": "Parallel"},
+        "Job": {"parallelism": 10**9, "completions": 10**9, "pod": {"restartPolicy": "Never"}},
+    }
+    lab.world.apply([workload(kind, **specs[kind])])
+    lab.pass_seconds(30)
+    assert lab.world.store.count("pods") == 1_200
+    said = [one["message"] for one in lab.world.store.objects("events")]
+    assert any("the lab holds 1200 pods at most" in one for one in said)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from petops.lab.claims import claimed
 from petops.lab.defaults import fill_in
 from petops.lab.event_recorder import EventRecorder
@@ -10,6 +12,9 @@ from petops.lab.quotas import ForbiddenError, Quotas
 from petops.lab.resources import stored
 from petops.lab.stage import CONTROLLERS, Stage
 from petops.lab.store import Json, clone
+
+MOST_PODS: Final = 10_000
+"""A replica count may be any number; pods take memory and time. The largest lab has 6,600."""
 
 
 class PodCreation:
@@ -38,7 +43,7 @@ class PodCreation:
         metadata["ownerReferences"] = [owner_reference(row.api_version, row.kind, owner)]
         made = {"metadata": metadata, "spec": {**template["spec"], **changes.get("spec", {})}}
         try:
-            self._quotas.admit(made)
+            self._admit(made)
         except ForbiddenError as exc:
             text = f"Error creating: {exc}"
             self._events.controller(component, resource, owner, "FailedCreate", text, warning=True)
@@ -48,6 +53,11 @@ class PodCreation:
         text = f"Created pod: {created['metadata']['name']}"
         self._events.controller(component, resource, owner, "SuccessfulCreate", text)
         return created
+
+    def _admit(self, made: Json) -> None:
+        if self._stage.store.count("pods") >= MOST_PODS:
+            raise ForbiddenError(f"the lab holds {MOST_PODS} pods at most")
+        self._quotas.admit(made)
 
     def pods_of(self, resource: str, owner: Json) -> list[Json]:
         """Return the pods that an owner controls, by name, orphans of its selector adopted."""

@@ -15,6 +15,9 @@ from petops.lab.store import Json, key_of
 
 COMPONENT: Final = "replicaset-controller"
 _AGAIN_SECONDS: Final = 10.0
+# As the real controller: so many pods at once, then others have their turn.
+_BURST: Final = 500
+_NEXT_BURST_SECONDS: Final = 1.0
 
 EndPod = Callable[[Json], None]
 """Deletes a pod, gracefully."""
@@ -46,16 +49,21 @@ class ReplicaSets:
 
     def _create(self, found: Json, pods: list[Json], wanted: int) -> str:
         """Add what is missing to `pods`; return why that ended early, if it did."""
+        key, most = key_of(found), len(pods) + _BURST
         try:
-            while len(pods) < wanted:
+            while len(pods) < min(wanted, most):
                 pods.append(self._pods.create(COMPONENT, "replicasets", found))
         except ForbiddenError as exc:
-            key = key_of(found)
-            if key not in self._again:
-                self._again.add(key)
-                self._stage.after(_AGAIN_SECONDS, lambda: self._retry(key))
+            self._later(key, _AGAIN_SECONDS)
             return str(exc)
+        if len(pods) < wanted:
+            self._later(key, _NEXT_BURST_SECONDS)
         return ""
+
+    def _later(self, key: tuple[str, str], seconds: float) -> None:
+        if key not in self._again:
+            self._again.add(key)
+            self._stage.after(seconds, lambda: self._retry(key))
 
     def _retry(self, key: tuple[str, str]) -> None:
         self._again.discard(key)

@@ -16,6 +16,8 @@ from petops.lab.store import Json, key_of
 
 COMPONENT: Final = "statefulset-controller"
 HASH_LABEL: Final = "controller-revision-hash"
+_BURST: Final = 500
+_NEXT_BURST_SECONDS: Final = 1.0
 
 
 class StatefulSets:
@@ -42,8 +44,17 @@ class StatefulSets:
         """Do the next thing: one pod at a time, unless they may come all at once."""
         wanted = found["spec"].get("replicas", 1)
         parallel = found["spec"].get("podManagementPolicy") == "Parallel"
+        made = 0
         for number in range(wanted):
-            if not self._settled(found, pods.get(number), number, revision) and not parallel:
+            pod = pods.get(number)
+            if pod is None:
+                if made == _BURST:
+                    self._stage.after(_NEXT_BURST_SECONDS, lambda: self.reconcile(*key_of(found)))
+                    break
+                if not self._create(found, number, revision):
+                    break
+                made += 1
+            if (pod is None or not self._settled(found, pod, revision)) and not parallel:
                 return
         surplus = [pods[number] for number in sorted(pods, reverse=True) if number >= wanted]
         if surplus:
@@ -59,17 +70,16 @@ class StatefulSets:
         if old and strategy.get("type") != "OnDelete":
             self._end(found, old[0])
 
-    def _settled(self, found: Json, pod: Json | None, number: int, revision: str) -> bool:
-        """Say whether a number has its ready pod; see to it where it has not."""
-        if pod is None:
-            self._create(found, number, revision)
-        elif is_active(pod) and not is_ready(pod) and _hash(pod) != revision:
+    def _settled(self, found: Json, pod: Json, revision: str) -> bool:
+        """Say whether a number's pod is ready; see to it where it is not."""
+        if is_active(pod) and not is_ready(pod) and _hash(pod) != revision:
             self._end(found, pod)  # an old pod that is broken is no loss
         elif pod["status"].get("phase") in OVER:
             self._end_pod(pod)
-        return pod is not None and is_active(pod) and is_ready(pod)
+        return is_active(pod) and is_ready(pod)
 
-    def _create(self, found: Json, number: int, revision: str) -> None:
+    def _create(self, found: Json, number: int, revision: str) -> bool:
+        """Make a pod; return whether that was allowed. If not, it is tried again later."""
         name = f"{found['metadata']['name']}-{number}"
         labels = {
             HASH_LABEL: revision,
@@ -84,6 +94,8 @@ class StatefulSets:
             self._pods.create(COMPONENT, "statefulsets", found, pod=changes)
         except ForbiddenError:
             self._stage.after(10, lambda: self.reconcile(*key_of(found)))
+            return False
+        return True
 
     def _end(self, found: Json, pod: Json) -> None:
         if "deletionTimestamp" in pod["metadata"]:

@@ -126,6 +126,10 @@ class ObjectStore:
         for place in chosen:
             yield from tuple(place.values())
 
+    def count(self, resource: str) -> int:
+        """Return how many objects of a resource there are, in all namespaces."""
+        return sum(len(place) for place in self._objects.get(resource, {}).values())
+
     def resources(self) -> Iterable[str]:
         """Return the names of the resources that there are objects of."""
         return tuple(name for name, found in self._objects.items() if any(found.values()))
