@@ -13,7 +13,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Told
 
 from petops import wire
-from petops.config import AlarmSettings, ClusterSettings, JournalSettings, Settings
+from petops.config import (
+    AlarmSettings,
+    ClusterSettings,
+    DaemonSettings,
+    JournalSettings,
+    Settings,
+)
 from petops.daemon.otel import incidents_traced
 from petops.domain import events as ev
 from petops.domain.events import Entry
@@ -74,9 +80,8 @@ class Collector:
 
 
 @pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+def collector() -> Iterator[Collector]:
     found = Collector()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", found.url)
     yield found
     found.close()
 
@@ -101,10 +106,10 @@ class Recorded:
         self._entries += entries
 
 
-async def traced(*entries: Entry, stood: int = 0) -> None:
+async def traced(url: str, *entries: Entry, stood: int = 0) -> None:
     """Follow a journal as one process would, from its start to its end."""
     engine = Recorded(*entries[:stood])
-    async with incidents_traced(engine, {"cluster": "pets", "environment": "staging"}):
+    async with incidents_traced(engine, url, {"cluster": "pets", "environment": "staging"}):
         engine.happen(*entries[stood:])
 
 
@@ -113,7 +118,7 @@ def attributes(span: Told) -> dict[str, str]:
 
 
 async def test_an_incident_is_one_trace_with_its_stages_and_steps(collector: Collector) -> None:
-    await traced(*STORY)
+    await traced(collector.url, *STORY)
     spans = {one.name: one for one in collector.spans}
     assert len({one.trace_id for one in collector.spans}) == 1
     root = spans["incident"]
@@ -136,16 +141,16 @@ async def test_an_incident_is_one_trace_with_its_stages_and_steps(collector: Col
 
 async def test_the_next_process_goes_on_in_the_same_trace(collector: Collector) -> None:
     half = len(STORY) // 2
-    await traced(*STORY[:half])
+    await traced(collector.url, *STORY[:half])
     begun = len(collector.spans)
-    await traced(*STORY, stood=half)
+    await traced(collector.url, *STORY, stood=half)
     assert 0 < begun < len(collector.spans)
     assert len({one.trace_id for one in collector.spans}) == 1
     assert len({one.span_id for one in collector.spans}) == len(collector.spans)
 
 
 async def test_what_is_opened_again_is_a_trace_of_its_own(collector: Collector) -> None:
-    await traced(*BOTH_ROUNDS)
+    await traced(collector.url, *BOTH_ROUNDS)
     rounds = {one.trace_id for one in collector.spans}
     assert len(rounds) == 2
     investigations = [one for one in collector.spans if one.name == "investigate"]
@@ -156,7 +161,7 @@ async def test_the_process_tells_its_cluster_and_variables_come_first(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=on-call,team=shop")
-    await traced(*STORY)
+    await traced(collector.url, *STORY)
     resource = collector.requests[0].resource_spans[0].resource
     found = {one.key: one.value.string_value for one in resource.attributes}
     assert found["service.name"] == "on-call"
@@ -172,6 +177,7 @@ async def test_the_daemon_sends_what_it_does(collector: Collector, tmp_path: Pat
         journal=JournalSettings(path=str(tmp_path / "journal.db")),
         cluster=ClusterSettings(kubeconfig=str(nobody_listens), name="pets"),
         alarms=AlarmSettings(forecast_minutes=0),
+        daemon=DaemonSettings(otlp_endpoint=collector.url),
     )
     async with serving(settings, lambda _: None, http=False) as served:
         engine = served.running.engine
@@ -183,9 +189,8 @@ async def test_the_daemon_sends_what_it_does(collector: Collector, tmp_path: Pat
 
 
 async def test_a_collector_that_is_away_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
-    await traced(*STORY)
+    await traced("http://127.0.0.1:9", *STORY)
 
 
 def test_no_text_that_somebody_wrote_is_in_a_span() -> None:

@@ -229,6 +229,11 @@ class DaemonSettings:
     public_url: str = _set(
         "", "PETOPS_PUBLIC_URL", about="where people reach the daemon, for links to incidents"
     )
+    otlp_endpoint: str = _set(
+        "",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        about="OpenTelemetry collector that gets each incident as a trace, by OTLP over HTTP",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,13 @@
 """Sends each incident as a trace to an OpenTelemetry collector, by OTLP over HTTP.
 
-It is set as in every other program, by OTEL_EXPORTER_OTLP_ENDPOINT and its relatives. Ids are
-computed from the incident: what a replica began, the next one goes on with in the same trace.
+The exporter heeds OpenTelemetry's own variables (headers, timeout, compression). Ids are computed
+from the incident: what a replica began, the next one goes on with in the same trace.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -17,10 +16,6 @@ from typing import Final, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.environment_variables import (
-    OTEL_EXPORTER_OTLP_CERTIFICATE,
-    OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE,
-)
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -48,7 +43,7 @@ _LAST_SECONDS: Final = 2.0
 class IncidentTraces:
     """Spans to a collector; what it does not take within the exporter's time is dropped."""
 
-    def __init__(self, about: Mapping[str, str]) -> None:
+    def __init__(self, endpoint: str, about: Mapping[str, str]) -> None:
         """`about` is what the daemon says of its cluster: `cluster` and `environment`."""
         self._ids = _GivenIds()
         own = {
@@ -66,9 +61,8 @@ class IncidentTraces:
             id_generator=self._ids,
             shutdown_on_exit=False,
         )
-        self._provider.add_span_processor(
-            BatchSpanProcessor(OTLPSpanExporter(certificate_file=_certificates()))
-        )
+        address = f"{endpoint.rstrip('/')}/v1/traces"
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(address)))
         self._tracer = self._provider.get_tracer("petops", __version__)
 
     def write(self, span: Span) -> None:
@@ -111,9 +105,11 @@ class Traced(Protocol):
 
 
 @asynccontextmanager
-async def incidents_traced(engine: Traced, about: Mapping[str, str]) -> AsyncIterator[None]:
+async def incidents_traced(
+    engine: Traced, endpoint: str, about: Mapping[str, str]
+) -> AsyncIterator[None]:
     """Send the spans of what happens while the block lasts, the last of it before it is left."""
-    board, traces = await engine.board(), IncidentTraces(about)
+    board, traces = await engine.board(), IncidentTraces(endpoint, about)
     seen, last, all_seen = board.seq, sys.maxsize, asyncio.Event()
 
     async def follow() -> None:
@@ -169,11 +165,3 @@ def _number(text: str, bits: int) -> int:
 
 def _nanoseconds(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000) * 1000
-
-
-def _certificates() -> str | None:
-    """Return SSL_CERT_FILE where the exporter has no variable of its own: it does not read it."""
-    own = (OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE, OTEL_EXPORTER_OTLP_CERTIFICATE)
-    if any(os.environ.get(one) for one in own):
-        return None
-    return os.environ.get("SSL_CERT_FILE") or None

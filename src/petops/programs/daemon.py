@@ -7,7 +7,6 @@ people. Whatever else only one replica may do is begun there, and ends with its 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -42,8 +41,6 @@ from petops.sources.sqs_alarms import SqsAlarms
 
 INTAKE = Identity(user="intake", channel="queue")
 _DRAIN_SECONDS: Final = 10.0
-# OpenTelemetry's own names: whoever sets one wants traces there.
-_COLLECTOR: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 Say = Callable[[str], None]
 
@@ -211,7 +208,8 @@ def _forecasting(settings: Settings, running: Running, stack: AsyncExitStack, sa
 
 async def traced(settings: Settings, running: Running, stack: AsyncExitStack, say: Say) -> None:
     """Send each incident as a trace until the stack is left, where a collector is set."""
-    if not any(os.environ.get(one) for one in _COLLECTOR):
+    endpoint = settings.daemon.otlp_endpoint
+    if not endpoint:
         return
     try:
         from petops.daemon.otel import incidents_traced  # noqa: PLC0415 (an extra)
@@ -219,7 +217,7 @@ async def traced(settings: Settings, running: Running, stack: AsyncExitStack, sa
         say("no traces are sent: OpenTelemetry is not installed; `pip install petops[otel]`")
         return
     about = about_engine(settings, running.cluster.name)
-    await stack.enter_async_context(incidents_traced(running.engine, about))
+    await stack.enter_async_context(incidents_traced(running.engine, endpoint, about))
 
 
 async def _receiving(
