@@ -35,6 +35,8 @@ from petops.ports import ApiAnswer
 from petops.sources.kubernetes_site import KubernetesSite
 from tests.lab.hand_clock import DEPLOYMENTS, PODS, Lab
 
+pytestmark = pytest.mark.slow
+
 CLUSTER = ClusterName(name="lab")
 SITE = Subject(cluster=CLUSTER, kind=Kind.DEPLOYMENT, namespace="default", name="petsite")
 HISTORY = replace(SITE, name="petadoptionshistory-py")

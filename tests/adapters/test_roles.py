@@ -44,6 +44,8 @@ from petops.sources.kubernetes_topology import KubernetesTopology
 from tests.adapters.test_actuators_on_lab import CLUSTER, HISTORY, SITE, LabCalls
 from tests.lab.hand_clock import Lab
 
+pytestmark = pytest.mark.slow
+
 Right = tuple[str, str, str]
 """Verb, group, and resource with its subresource."""
 

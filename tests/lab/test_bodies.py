@@ -8,6 +8,8 @@ from petops.lab.kubernetes_protobuf_kinds import KINDS
 from petops.lab.kubernetes_request import ApiRequest
 from tests.lab.hand_clock import Lab
 
+pytestmark = pytest.mark.slow
+
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 BOMB = "\n".join(
     ["a: &a [x, x, x, x, x, x, x, x]"]

@@ -14,6 +14,8 @@ from petops.lab.quantities import moment
 from petops.lab.store import Change
 from tests.lab.hand_clock import DEPLOYMENTS, PODS, Lab
 
+pytestmark = pytest.mark.slow
+
 OOMKILL = Path(__file__).parent.parent / "recordings" / "oomkill"
 EVENTS = "/api/v1/namespaces/default/events"
 

@@ -13,6 +13,8 @@ from petops.lab.kubernetes_request import ApiAnswer, ApiRequest
 from petops.lab.recorded import RecordedLogs, recorded_api, recorded_at, recorded_store
 from tests.lab.hand_clock import BEGAN, DEPLOYMENTS, PODS, Lab
 
+pytestmark = pytest.mark.slow
+
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 API = RECORDINGS / "api"
 

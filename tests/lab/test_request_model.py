@@ -18,6 +18,8 @@ from petops.lab.usage import DURATION_BUCKETS
 from petops.lab.world import World
 from tests.lab.hand_clock import BEGAN, HandClock
 
+pytestmark = pytest.mark.slow
+
 PAY, SEARCH, HISTORY, LIST, FRONT = (
     "payforadoption-go",
     "petsearch-java",

@@ -9,6 +9,8 @@ import pytest
 from petops.lab.deployments import bounds
 from tests.lab.hand_clock import DEPLOYMENTS, PODS, Lab
 
+pytestmark = pytest.mark.slow
+
 NAME = "petadoptionshistory-py"
 STRATEGIC = "application/strategic-merge-patch+json"
 RESTART = {

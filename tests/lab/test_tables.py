@@ -8,6 +8,8 @@ import pytest
 
 from tests.lab.hand_clock import DEPLOYMENTS, Lab
 
+pytestmark = pytest.mark.slow
+
 TABLE = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
 CORE = "/api/v1/namespaces/default"
 HPA = "/apis/autoscaling/{}/namespaces/default/horizontalpodautoscalers"

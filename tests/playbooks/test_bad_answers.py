@@ -13,6 +13,8 @@ from petops.ports import ApiAnswer
 from tests.adapters.fake_kubernetes_api import FakeApi, status
 from tests.request_shop import FRONT, PAY, SEARCH, TABLE, Counters, Shop, Wrong
 
+pytestmark = pytest.mark.slow
+
 THROTTLED = Wrong(seconds={PAY: 0.4}, throttled={PAY: 0.9})
 FOLDERS = (
     *("pods", "services", "events", "nodes", "resourcequotas"),
