@@ -86,7 +86,10 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         f"{worst.owner.name}/{worst.container} is throttled in {worst.throttled_ratio:.0%} of its "
         f"CPU periods"
     )
-    if False in {slower, own_slower} and True not in {slower, own_slower}:
+    # Durations are of all requests, traces of a few: chance in these does not outweigh those, where
+    # they could be compared with the siblings'.
+    compared = slower is False and use is not None and not use.beside_unknown
+    if compared or (False in {slower, own_slower} and True not in {slower, own_slower}):
         return _finding(ledger, Verdict.REFUTED, f"{because}, and no slower for it", worst)
     if worst.limit_cores:
         because += f" at a limit of {worst.limit_cores:g} cores"
