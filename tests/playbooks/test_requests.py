@@ -124,6 +124,15 @@ async def test_a_dependency_that_fails_is_named_too() -> None:
     assert "fails" in found.cause.because
 
 
+async def test_one_that_fails_is_named_also_where_the_caller_takes_longer_meanwhile() -> None:
+    shop = Shop(wrong=Wrong(failing={TABLE: 0.4}, seconds={PAY: 0.03}))
+    found = await shop.diagnosed(PAY, Category.ERRORS)
+    assert found.cause is not None, found.because
+    assert (found.cause.mode, found.cause.subject) == ("slow-dependency", shop.subject(PAY))
+    rows = {one.statement: one for one in found.cause.rows}
+    assert rows["it does not fail by itself"].weighs == "for"
+
+
 @pytest.mark.slow
 async def test_a_service_that_is_slow_by_itself_for_no_known_reason_is_said_to_be_where() -> None:
     shop = Shop(wrong=Wrong(seconds={SEARCH: 0.4}))

@@ -85,7 +85,7 @@ def _weighed(
     if is_failing:
         said += f"; {guilty.before_faults:.0%} failed then, {guilty.faults:.0%} now"
     ledger.supports(slow_traces, 0.35, statement, seen=said, refuted_if=refuted_if)
-    _own_row(ledger, own, guilty)
+    (_own_faults_row if is_failing else _own_row)(ledger, own, guilty)
     spot = ledger.evidence.fact(trouble_spot)
     _spot_row(ledger, spot, guilty)
     _cpu_row(ledger)
@@ -172,6 +172,16 @@ def _own_row(ledger: Ledger, own: Part, guilty: Part) -> None:
     statement, refuted_if = "its own time stays as it was", "its own time grows as much"
     seen = f"{own.service} itself: {_ms(own.before)} then, {_ms(own.now)} now"
     if own.added <= LEAST_SHARE * max(guilty.added, 0.0) or own.now < SLOWER_RATIO * own.before:
+        ledger.supports(slow_traces, 0.15, statement, seen=seen, refuted_if=refuted_if)
+    else:
+        ledger.opposes(slow_traces, 0.2, statement, seen=seen, refuted_if=refuted_if)
+
+
+def _own_faults_row(ledger: Ledger, own: Part, guilty: Part) -> None:
+    """Write whether it fails by itself too; where requests fail, how long they take says nothing."""
+    statement, refuted_if = "it does not fail by itself", "as many requests fail in its own part"
+    seen = f"{own.faults:.0%} of the requests fail in {own.service} itself"
+    if own.faults < LEAST_SHARE * guilty.faults:
         ledger.supports(slow_traces, 0.15, statement, seen=seen, refuted_if=refuted_if)
     else:
         ledger.opposes(slow_traces, 0.2, statement, seen=seen, refuted_if=refuted_if)
