@@ -285,17 +285,6 @@ async def test_a_change_that_cannot_be_made_fails_and_says_why() -> None:
         assert "a moment ago" in ended.outcome.why
 
 
-async def test_a_bug_in_a_source_is_noted_and_tried_again() -> None:
-    stage = Stage()
-    stage.cluster.fail["pods"] = [RuntimeError("surprise")]
-    async with stage.running() as engine:
-        await stage.leak_for(60)
-        await stage.report(engine)
-        waiting = await stage.until(engine, Phase.WAITING)
-        notes = [one.event for one in waiting.history if isinstance(one.event, ev.Noted)]
-        assert any("surprise" in one.text for one in notes)
-
-
 async def test_people_acknowledge_snooze_and_close() -> None:
     stage = Stage()
     async with stage.running() as engine:

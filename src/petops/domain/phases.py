@@ -79,6 +79,8 @@ ANYWHERE: Final[frozenset[type]] = frozenset(
 
 NEXT: Final[Mapping[tuple[Phase, type], Phase]] = {
     (Phase.OPEN, ev.InvestigationStarted): Phase.INVESTIGATING,
+    (Phase.OPEN, ev.NothingToPropose): Phase.HANDED_OVER,
+    (Phase.INVESTIGATING, ev.NothingToPropose): Phase.HANDED_OVER,
     (Phase.INVESTIGATING, ev.InvestigationWidened): Phase.INVESTIGATING,
     (Phase.INVESTIGATING, ev.StepAnswered): Phase.INVESTIGATING,
     (Phase.INVESTIGATING, ev.StepUnanswered): Phase.INVESTIGATING,

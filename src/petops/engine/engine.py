@@ -18,7 +18,7 @@ from petops.domain.incident import Board, Incident
 from petops.domain.phases import AT_REST, Phase
 from petops.domain.policy import Identity
 from petops.domain.requests import AnyRequest, ApproveRemedy, BreakGlass, ReportAlarm, SplitOff
-from petops.engine import decisions, intake, splitting
+from petops.engine import decisions, fence, intake, splitting
 from petops.engine.investigating import Investigating
 from petops.engine.reception import Reception
 from petops.engine.record import Decision, Record
@@ -30,6 +30,7 @@ from petops.errors import PetopsError, SupersededError
 from petops.ports import Journal
 
 _RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
+_BUG_RETRIES: Final = 3
 
 
 class Engine:
@@ -159,7 +160,7 @@ class Engine:
     async def _driven(self, incident: str) -> None:
         """Work on the incident until it is at rest.
 
-        The one place where a bug does not end petops.
+        A bug does not end petops: it is tried again, and then a person takes over.
         """
         failures = 0
         while self._has_work(now := self._record.board.incidents[incident]):
@@ -171,10 +172,10 @@ class Engine:
                 if isinstance(known, SupersededError):
                     return  # another engine goes on with it
                 failures += 1
-                if known is None and failures > len(_RETRY_SECONDS):
-                    raise
-                what = f"{known.message}; trying again" if known else f"a bug in petops: {exc!r}"
-                await self._noted(incident, what, failures)
+                what = f"{known.message}; trying again" if known else fence.told(exc)
+                is_hopeless = known is None and failures > _BUG_RETRIES
+                if not (is_hopeless and await self._gave_up(now, what)):
+                    await self._noted(incident, what, failures)
 
     def _has_work(self, incident: Incident) -> bool:
         return incident.phase not in AT_REST or self._asks_again(incident) or self._clears(incident)
@@ -192,6 +193,19 @@ class Engine:
             and incident.alarm_state is AlarmState.ALARM
             and incident.asked_again < len(self._given.rules.ask_again_after)
         )
+
+    async def _gave_up(self, incident: Incident, why: str) -> bool:
+        """Hand the incident to a person; false where it cannot be, or something else happened."""
+        ended = fence.given_up(incident.phase, why, self._given.clock.now())
+
+        def decide(board: Board) -> Decision:
+            same = board.incidents[incident.id].number == incident.number
+            return Decision(incident=incident.id, events=(ended,) if ended and same else ())
+
+        try:
+            return bool(await self._record.append(decide))
+        except PetopsError:
+            return False
 
     async def _noted(self, incident: str, text: str, failures: int) -> None:
         if failures <= len(_RETRY_SECONDS):

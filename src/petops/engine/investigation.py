@@ -9,7 +9,8 @@ from typing import Any, TypeVar, cast
 
 from petops.domain.evidence import Answer, Asked, Unknown
 from petops.domain.facts import Fact
-from petops.errors import SourceError
+from petops.engine import fence
+from petops.errors import PetopsError, SourceError, UsageError
 from petops.playbooks.base import Case, Evidence, FailureMode, Sources, Step
 from petops.ports import (
     NO_CLOUD,
@@ -106,10 +107,14 @@ class Inquiry:
         try:
             async with asyncio.timeout(step.timeout_seconds):
                 fact = await step.ask(self._case, sources)
-        except SourceError as exc:
+        except (SourceError, UsageError) as exc:
             why = exc.message
+        except PetopsError:
+            raise  # what another step came to could not be written
         except TimeoutError:
             why = f"no answer within {step.timeout_seconds:g} s"
+        except Exception as exc:
+            why = fence.told(exc)  # the other answers stand without it
         seconds = (self._clock.now() - began).total_seconds()
         asked: tuple[Asked, ...] = tuple(dict.fromkeys(sources.asked))
         name = self._prefix + step.name

@@ -24,6 +24,7 @@ from petops.domain.diagnosis import Finding
 from petops.domain.evidence import Window
 from petops.domain.incident import Board, Incident
 from petops.domain.policy import Identity, Mode, Refusal
+from petops.engine import fence
 from petops.engine.decisions import Objections
 from petops.engine.ground import Ground, Surveyed
 from petops.engine.investigation import Inquiry
@@ -122,7 +123,7 @@ class Repair:
         window = Window.before(now, _LOOK_BACK) if since is None else Window(start=since, end=now)
         case = case_of(incident, window, cause.watched)
         inquiry = Inquiry(case, self._given.ports, clock=self._given.clock)
-        return mode.judge(case, await inquiry.ask(mode.watch_steps), cause, since)
+        return fence.judged(mode, case, await inquiry.ask(mode.watch_steps), cause, since)
 
     async def taken_back(
         self, incident: Incident, board: Board, because: str

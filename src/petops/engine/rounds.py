@@ -15,6 +15,7 @@ from petops.domain.diagnosis import Diagnosis, Finding, Row, Verdict, Weighs
 from petops.domain.evidence import Answer, Unknown
 from petops.domain.subject import Kind, Subject
 from petops.domain.tracing import TroubleSpot
+from petops.engine import fence
 from petops.engine.blindness import blind_spots
 from petops.engine.investigation import Inquiry, Ports, Report, steps_of, suspected
 from petops.engine.ranking import LEAST_CONFIDENCE, ranked
@@ -82,7 +83,7 @@ def _place(first: Round, evidence: Evidence) -> tuple[Subject | None, str]:
     if spot is not None and spot.subject is not None:
         return spot.subject, spot.why
     if slow_dependency.NAME in {mode.name for mode in first.modes}:
-        found = slow_dependency.conclude(first.case, evidence)
+        found = fence.concluded(slow_dependency.MODE, first.case, evidence)
         if found.verdict is Verdict.SUPPORTED:
             return found.subject, found.because
     return None, ""
@@ -90,7 +91,7 @@ def _place(first: Round, evidence: Evidence) -> tuple[Subject | None, str]:
 
 def _has_cause(first: Round, evidence: Evidence) -> bool:
     """Say whether the alarmed object has a cause of its own; what ails a node is none of it."""
-    found = (mode.conclude(first.case, evidence) for mode in first.modes)
+    found = (fence.concluded(mode, first.case, evidence) for mode in first.modes)
     return any(
         one.verdict is Verdict.SUPPORTED
         and one.confidence >= LEAST_CONFIDENCE
@@ -158,10 +159,10 @@ def concluded(
     there: Evidence | None = None,
 ) -> Diagnosis:
     """Let each mode conclude, and rank what they found. Pure: a replay gives the same."""
-    findings = [mode.conclude(first.case, here) for mode in first.modes]
+    findings = [fence.concluded(mode, first.case, here) for mode in first.modes]
     spot = here.fact(trouble_spot)
     if second is not None and there is not None:
-        elsewhere = [mode.conclude(second.case, there) for mode in second.modes]
+        elsewhere = [fence.concluded(mode, second.case, there) for mode in second.modes]
         findings = _seen_as_one(findings, elsewhere, there)
         findings += [_placed(one, here, spot) for one in elsewhere]
     found = ranked(findings)

@@ -178,7 +178,7 @@ def _own_row(ledger: Ledger, own: Part, guilty: Part) -> None:
 
 
 def _own_faults_row(ledger: Ledger, own: Part, guilty: Part) -> None:
-    """Write whether it fails by itself too; where requests fail, how long they take says nothing."""
+    """Write whether it fails by itself too: of failures, how long they take says nothing."""
     statement, refuted_if = "it does not fail by itself", "as many requests fail in its own part"
     seen = f"{own.faults:.0%} of the requests fail in {own.service} itself"
     if own.faults < LEAST_SHARE * guilty.faults:

@@ -24,6 +24,7 @@ from petops.domain.requests import ReportAlarm
 from petops.domain.subject import Subject
 from petops.engine.embedded import Embedded
 from petops.engine.engine import Engine
+from petops.engine.fence import bugs_in
 from petops.engine.surroundings import Surroundings
 from petops.journal.memory import MemoryJournal
 from petops.lab.ports_in_memory import WorldCalls, WorldMetrics
@@ -175,6 +176,7 @@ class Rehearsal:
     def _wrong(self, found: Incident, *, is_whole: bool) -> Iterator[str]:
         """Say in what the verdict is wrong. With a source away only a false one is."""
         expects, diagnosis = self._posed.expects, found.diagnosis
+        yield from bugs_in(diagnosis)
         offered = [one for one in found.proposals if not isinstance(one.change, Advice)]
         first = next(iter([*offered, *found.proposals]), None)
         if expects.mode is None:

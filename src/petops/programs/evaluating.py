@@ -13,6 +13,7 @@ from typing import Any, Final
 from petops.domain.change import Advice
 from petops.domain.incident import Incident
 from petops.domain.subject import Subject
+from petops.engine.fence import bugs_in
 from petops.errors import PetopsError, UsageError, first_problem
 from petops.programs.calibration import Told, calibrated, calibration_lines
 from petops.programs.cases import investigated
@@ -131,6 +132,7 @@ def score(
             for found in beside
         ):
             wrong.append(f"does not say that {one} is broken too")
+    wrong += bugs_in(diagnosis)
     return Score(
         case=name,
         expected=expected,
