@@ -23,6 +23,8 @@ from petops.journal.memory import MemoryJournal
 from petops.playbooks import MODES
 from petops.playbooks.base import FailureMode
 from petops.ports import Journal
+from petops.remedies import REMEDIES
+from petops.remedies.base import Remedy
 from tests.engine.fleet import MODE, NODE, Fleet, sick_node
 from tests.engine.leaky import SUBJECT, LeakyCluster
 from tests.recorded import alarm, memory
@@ -41,6 +43,7 @@ class Stage:
         self.journal: Journal = journal or MemoryJournal()
         self.rules = rules or Rules()
         self.modes: Mapping[str, FailureMode] = MODES
+        self.remedies: Mapping[str, Remedy] = REMEDIES
         self.runbooks: tuple[Runbook, ...] = ()
         self._acts = count(1)
 
@@ -56,6 +59,7 @@ class Stage:
             new_id=lambda: f"act-{next(self._acts)}",
             rules=self.rules,
             modes=self.modes,
+            remedies=self.remedies,
             runbooks=self.runbooks,
         )
         async with Engine(self.journal, given).running() as engine:

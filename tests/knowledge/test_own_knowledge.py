@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -75,7 +76,7 @@ def test_the_documented_runbook_names_only_what_there_is(tmp_path: Path) -> None
     both = {**MODES, **own.modes}
     assert knowledge.problems(page, both, REMEDIES) == ()
     assert knowledge.problems(page, MODES, REMEDIES) == (
-        "there is no step 'certificate-days-left'",
+        "there is no step 'certificate-days-left'; `petops modes NAME` lists a failure mode's",
     )
     wrong = replace(page, modes=("memory-leek",), remedies=("restart-worklod",))
     assert knowledge.problems(wrong, both, REMEDIES) == (
@@ -97,6 +98,10 @@ def test_the_documented_runbook_names_only_what_there_is(tmp_path: Path) -> None
         ("---\nmode: memory-leak\n---\n \n", "has no text"),
         ("---\nmode: memory-leak\nremedy: x\n---\ntext", "'remedy' is nothing that a runbook says"),
         ("---\nmode: memory-leak\n---\n" + "x" * (MOST_CHARACTERS + 1), "characters, over"),
+        ("---\nmode: 2026-13-45\n---\ntext", "is no YAML: month must be in 1..12"),
+        ("---\nmode: memory-leak\ntitle: {a: b}\n---\ntext", "its title must be text"),
+        ("---\nmode: memory-leak\ntitle: [[1]]\n---\ntext", "its title must be text"),
+        ("---\nmode: memory-leak\nnames: [" + "a," * 101 + "]\n---\ntext", "101 names, over 100"),
         ("---\nmode: !!python/object/apply:os.system [id]\n---\ntext", "is no YAML"),
     ],
 )
@@ -104,6 +109,7 @@ def test_a_page_that_makes_no_sense_is_one_sentence(text: str, said: str) -> Non
     with pytest.raises(UsageError, match=r"page\.md") as raised:
         knowledge.parsed(text, name="page", origin="page.md")
     assert said in raised.value.message
+    assert raised.value.hint
 
 
 def test_trouble_is_told_and_keeps_nothing_else_from_working(tmp_path: Path) -> None:
@@ -123,8 +129,8 @@ def test_trouble_is_told_and_keeps_nothing_else_from_working(tmp_path: Path) -> 
     told = "\n".join(own.troubles)
     for said in (
         "bad.md has no front matter",
-        "broken.py cannot be loaded: ZeroDivisionError",
-        "petops has a memory-leak already",
+        "broken.py cannot be loaded: ZeroDivisionError: division by zero; correct it",
+        "petops has a memory-leak already; give yours another name",
         "a int is no failure mode",
         "latin.md cannot be loaded: UnicodeDecodeError",
         "open.py is not run: everybody may write",
@@ -141,16 +147,20 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (code / "__init__.py").write_text("")
     (code / "runbooks" / "__init__.py").write_text("")
     (code / "runbooks" / "leak.md").write_text(PAGE)
+    (code / "runbooks" / "huge.md").write_text(PAGE + "x" * 300_000)
+    (code / "empty").mkdir()
+    (code / "empty" / "__init__.py").write_text("")
     (code / "certificates.py").write_text(example("certificates.py"))
     metadata = tmp_path / "acme_petops-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-petops\nVersion: 1.0\n")
-    lines = [one for one in example("pyproject.toml").splitlines() if one]
-    points = "\n".join(
-        one.replace('[project.entry-points."', "[").replace('"]', "]").replace('"', "")
-        for one in lines
+    groups = tomllib.loads(example("pyproject.toml"))["project"]["entry-points"]
+    groups["petops.runbooks"] |= {"away": "acme_petops.away", "empty": "acme_petops.empty"}
+    points = "".join(
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in named.items())
+        for group, named in groups.items()
     )
-    (metadata / "entry_points.txt").write_text(points + "\naway = acme_petops.away\n")
+    (metadata / "entry_points.txt").write_text(points)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield code
     for name in [one for one in sys.modules if one.startswith("acme_petops")]:
@@ -163,7 +173,10 @@ def test_a_package_adds_what_its_entry_points_name(package: Path) -> None:
     assert list(own.sources) == ["inventory"]
     assert [one.name for one in own.runbooks] == ["leak"]
     assert own.origins["certificate-expired"] == "package acme-petops"
-    assert any("cannot be loaded: ModuleNotFoundError" in one for one in own.troubles)
+    told = "\n".join(own.troubles)
+    assert "away cannot be loaded: ModuleNotFoundError" in told
+    assert "empty cannot be loaded: LookupError: acme_petops.empty carries no Markdown file" in told
+    assert "huge.md cannot be loaded: ValueError: it is over 256 KiB" in told
     assert not knowledge.loaded(packages=False).modes
 
 
@@ -220,8 +233,8 @@ async def test_a_source_that_does_not_open_is_said_and_left_out(tmp_path: Path) 
     async with AsyncExitStack() as stack:
         assert await opened(own.sources, [], stack, said.append) == {}
         assert said[0].startswith("source dead does not open: TypeError")
-        with pytest.raises(UsageError, match="there is no source 'away'"):
-            await opened(own.sources, [{"name": "away"}], stack, said.append)
+        await opened(own.sources, [{"name": "away"}], stack, said.append)
+        assert said[1] == "there is no source 'away' for its [[source]] table; known: dead"
 
 
 def test_an_own_fact_gives_its_figures_by_name() -> None:

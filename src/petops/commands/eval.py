@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    context: typer.Context,
     folder: Annotated[
         Path | None,
         typer.Argument(help="A folder of case folders, or one case; else the lab's drills."),
@@ -37,14 +38,17 @@ def evaluate(
     """
     if folder is not None and drill:
         raise UsageError("give a folder or drills, not both")
-    is_right = _folder(folder, as_json) if folder else _drills(drill or (), seeds, as_json)
+    is_right = (
+        _folder(context.obj, folder, as_json) if folder else _drills(drill or (), seeds, as_json)
+    )
     sys.exit(0 if is_right else 1)
 
 
-def _folder(folder: Path, as_json: bool) -> bool:
+def _folder(config: Path | None, folder: Path, as_json: bool) -> bool:
+    from petops.config.environment import settings_from
     from petops.programs import evaluating, printing
 
-    scores = asyncio.run(evaluating.evaluated(folder))
+    scores = asyncio.run(evaluating.evaluated(folder, settings_from(config).settings))
     if as_json:
         printing.print_json(evaluating.document(scores))
     else:

@@ -140,13 +140,15 @@ def replay(
 
     Exit status 1 says that the verdict is another one now.
     """
+    from petops.programs import catalogue
     from petops.programs.replaying import print_replay
 
     board = asyncio.run(_board(context.obj, attach))
     found = board.incidents.get(incident)
     if found is None:
         raise UsageError(f"there is no incident {incident}", hint="`petops incidents list --all`")
-    sys.exit(print_replay(found, as_json=as_json))
+    known = catalogue.every_mode(catalogue.own_knowledge(context.obj))
+    sys.exit(print_replay(found, known, as_json=as_json))
 
 
 async def _board(config: Path | None, attach: str | None) -> Board:

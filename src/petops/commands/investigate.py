@@ -35,6 +35,7 @@ def investigate(
 
     Exit status 3 says that no cause was found.
     """
+    from petops.config.environment import settings_from
     from petops.programs import cases, investigating
 
     if (alarm is None) == (case is None):
@@ -43,7 +44,9 @@ def investigate(
             hint="for example `petops investigate ALARM_NAME`, or `petops investigate @event.json`",
         )
     if case is not None:
-        found = asyncio.run(cases.investigated(case, quiet=as_json))
+        found = asyncio.run(
+            cases.investigated(case, settings_from(context.obj).settings, quiet=as_json)
+        )
     else:
         found = asyncio.run(
             investigating.investigated(

@@ -64,7 +64,7 @@ class Repair:
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(
-                    self._offer(incident, board, self._given.remedies[name], found, symptom)
+                    self._offer(incident, board, self._given.remedy(name), found, symptom)
                 )
                 for name in cause.remedies
             ]
@@ -118,7 +118,7 @@ class Repair:
 
     async def judged(self, incident: Incident, cause: Finding, since: datetime | None) -> Judgement:
         """Ask how it stands with the symptom and its cause now."""
-        now, mode = self._given.clock.now(), self._given.modes[cause.mode]
+        now, mode = self._given.clock.now(), self._given.mode(cause.mode)
         # After a change only what was measured since it counts: a rate over both would lie.
         window = Window.before(now, _LOOK_BACK) if since is None else Window(start=since, end=now)
         case = case_of(incident, window, cause.watched)
@@ -166,7 +166,7 @@ class Repair:
         return None if gone is None else not gone
 
     def _guards(self, remedy: str) -> tuple[Guard, ...]:
-        return ALWAYS if remedy == TAKE_BACK else self._given.remedies[remedy].guards
+        return ALWAYS if remedy == TAKE_BACK else self._given.remedy(remedy).guards
 
     async def _offer(
         self,
@@ -228,7 +228,7 @@ class Repair:
             digest=digest(incident=incident.id, change=change, evidence=evidence),
             dry_run=dry_run,
             guards=guards,
-            watched=self._given.modes[cause.mode].watched,
+            watched=self._given.mode(cause.mode).watched,
             expires_at=expires_at,
         )
 

@@ -11,6 +11,7 @@ from petops.domain.incident import Incident
 from petops.domain.policy import Rules
 from petops.domain.runbook import Runbook
 from petops.domain.subject import Kind, Subject
+from petops.engine.absent import absent_mode, absent_remedy
 from petops.engine.allowance import Allowance, MeteredLogs, MeteredMetrics, MeteredTraces, Spent
 from petops.engine.grouping import Grouping
 from petops.engine.investigation import Ports
@@ -60,6 +61,14 @@ class Surroundings:
     topology: TopologySource | None = None
     grouping: Grouping = field(default_factory=Grouping)
     investigations_at_once: int = 50
+
+    def mode(self, name: str) -> FailureMode:
+        """Return the failure mode of this name, or one that says that it is gone."""
+        return self.modes.get(name) or absent_mode(name)
+
+    def remedy(self, name: str) -> Remedy:
+        """Return the remedy of this name, or one that says that it is gone."""
+        return self.remedies.get(name) or absent_remedy(name)
 
     @property
     def ports(self) -> Ports:

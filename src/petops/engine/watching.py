@@ -53,7 +53,7 @@ class Watch:
         began = recovered.at if recovered else self._given.clock.now()
         seconds = 0.0
         if cause is not None:
-            mode = self._given.modes[cause.mode]
+            mode = self._given.mode(cause.mode)
             seconds = mode.relapse_seconds(
                 evidence_of(incident.answers, incident.unknowns, cause), cause
             )

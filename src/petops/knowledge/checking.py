@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from petops.domain.runbook import Runbook
 from petops.playbooks.base import FailureMode
 from petops.remedies.base import Remedy
+
+_LISTED: Final = {
+    "failure mode": "`petops modes` lists them",
+    "step": "`petops modes NAME` lists a failure mode's",
+    "remedy": "`petops modes --remedies` lists them",
+}
 
 
 def problems(
@@ -28,6 +35,6 @@ def _unknown(named: Iterable[str], known: Iterable[str], what: str) -> list[str]
     for name in named:
         if name not in every:
             near = difflib.get_close_matches(name, every, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            found.append(f"there is no {what} {name[:80]!r}{meant}")
+            meant = f"did you mean {near[0]}?" if near else _LISTED[what]
+            found.append(f"there is no {what} {name[:80]!r}; {meant}")
     return found

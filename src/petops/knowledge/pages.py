@@ -13,6 +13,13 @@ from petops.errors import UsageError
 
 _FENCE: Final = "---"
 _KNOWN: Final = ("title", "mode", "modes", "steps", "remedies", "namespaces", "names")
+_EXAMPLES: Final = {
+    "steps": "[container-stops]",
+    "remedies": "[restart-workload]",
+    "namespaces": "[shop]",
+    "names": '["checkout*"]',
+}
+MOST_NAMES: Final = 100
 _EXAMPLE: Final = (
     "begin with ---, title: …, mode: memory-leak, ---; docs/own-knowledge.md shows one"
 )
@@ -32,16 +39,20 @@ def parsed(text: str, *, name: str, origin: str) -> Runbook:
     if not modes:
         raise UsageError(f"{origin} names no failure mode", hint=_EXAMPLE)
     if not body.strip():
-        raise UsageError(f"{origin} has no text under its front matter")
+        raise UsageError(
+            f"{origin} has no text under its front matter", hint="write what a person is to do"
+        )
     if len(body) > MOST_CHARACTERS:
         raise UsageError(
             f"{origin} has {len(body)} characters, over {MOST_CHARACTERS}",
             hint="link to the long version",
         )
-    title = front.get("title") or _heading(body) or name
+    title = front.get("title", "")
+    if not isinstance(title, str):
+        raise UsageError(f"{origin}: its title must be text", hint="put it in quotes")
     return Runbook(
         name=name,
-        title=str(title)[:200],
+        title=(title or _heading(body) or name)[:200],
         modes=modes,
         steps=_names(front, "steps", origin),
         remedies=_names(front, "remedies", origin),
@@ -61,7 +72,7 @@ def _parts(text: str, origin: str) -> tuple[Mapping[str, Any], str]:
     end = [one.strip() for one in rest].index(_FENCE)
     try:
         found = yaml.safe_load("\n".join(rest[:end])) or {}
-    except (yaml.YAMLError, RecursionError) as exc:
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:  # ValueError: 2026-13-45
         where = " ".join(str(exc).split())[:200]
         raise UsageError(f"{origin}: its front matter is no YAML: {where}", hint=_EXAMPLE) from exc
     if not isinstance(found, dict):
@@ -76,7 +87,14 @@ def _names(front: Mapping[str, Any], key: str, origin: str) -> tuple[str, ...]:
         return ()
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list) or not all(isinstance(one, str) and one for one in names):
-        raise UsageError(f"{origin}: {key} must be a name or a list of names")
+        raise UsageError(
+            f"{origin}: {key} must be a name or a list of names",
+            hint=f"for example {key}: {_EXAMPLES.get(key, 'memory-leak')}",
+        )
+    if len(names) > MOST_NAMES:
+        raise UsageError(
+            f"{origin}: {key} has {len(names)} names, over {MOST_NAMES}", hint="use a pattern"
+        )
     return tuple(names)
 
 

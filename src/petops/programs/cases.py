@@ -37,6 +37,7 @@ from petops.lab.recorded_traces import RecordedXRay, recorded_traces
 from petops.lab.serving import LoopbackServer
 from petops.ports import Traces
 from petops.ports.absent import TracesAbsent
+from petops.programs.catalogue import known_modes
 from petops.programs.following import until_decidable
 from petops.programs.printing import Printer, note
 from petops.programs.replaying import ENTRIES, incident_of
@@ -57,15 +58,17 @@ _WORKLOADS = {
 }
 
 
-async def investigated(folder: Path, *, quiet: bool) -> Incident:
+async def investigated(folder: Path, settings: Settings | None = None, *, quiet: bool) -> Incident:
     """Return the incident that the folder's alarm leads to, once it is diagnosed.
 
     Without an alarm in the folder the workload that is worst off is asked about, or the node. What
-    was exported of an incident is concluded again from its recorded answers.
+    was exported of an incident is concluded again from its recorded answers. Of the settings only
+    what they say of an organisation's own knowledge counts: its sources are asked as they are set.
     """
+    given = settings or Settings()
     printer = Printer()
     if (folder / ENTRIES).is_file():
-        incident = incident_of(folder)
+        incident = incident_of(folder, known_modes(given))
         if not quiet and incident.diagnosis is not None:
             printer.lines(diagnosed(incident.diagnosis))
         return incident
@@ -75,7 +78,7 @@ async def investigated(folder: Path, *, quiet: bool) -> Incident:
         if not quiet:
             printer.lines(lines)
 
-    async with _recorded_engine(folder) as running:
+    async with _recorded_engine(folder, given) as running:
         engine = Embedded(running.engine, running.myself())
         alarm = _alarm(folder, running)
         entry = await engine.submit(ReportAlarm(id=str(uuid.uuid4()), alarm=alarm))
@@ -89,7 +92,7 @@ async def investigated(folder: Path, *, quiet: bool) -> Incident:
 
 
 @asynccontextmanager
-async def _recorded_engine(folder: Path) -> AsyncIterator[Running]:
+async def _recorded_engine(folder: Path, given: Settings) -> AsyncIterator[Running]:
     """Run an engine on the folder: on its own time, with a journal that is forgotten."""
     at = recorded_at(folder)
     async with AsyncExitStack() as stack:
@@ -100,6 +103,8 @@ async def _recorded_engine(folder: Path) -> AsyncIterator[Running]:
         settings = Settings(
             cluster=ClusterSettings(name=CLUSTER.name, kubeconfig=str(kubeconfig)),
             prometheus=PrometheusSettings(url=await _prometheus(folder, at, home, stack)),
+            knowledge=given.knowledge,
+            source=given.source,
         )
         clock = SystemClock(at - SystemClock().now())
         telemetry = AwsTelemetry(traces=await _traces(folder, stack))

@@ -257,7 +257,7 @@ def _given(wish: Wish, found: Sequence[_Found]) -> Given:
 
     Attached they are a person's own; what they do not name says so where somebody asks for it.
     """
-    from petops.playbooks import MODES  # noqa: PLC0415
+    from petops.programs import catalogue  # noqa: PLC0415
     from petops.programs import dashboard_given as doors  # noqa: PLC0415
     from petops.programs.dashboard_charts import Charting  # noqa: PLC0415
     from petops.programs.telling import summary, told  # noqa: PLC0415
@@ -276,7 +276,9 @@ def _given(wish: Wish, found: Sequence[_Found]) -> Given:
         charts=Charting(settings).charts if has_metrics else None,
         chaos=doors.ClusterFaults(settings) if has_cluster else None,
         export=doors.written,
-        causes=tuple(Cause(name=one.name, title=one.title) for one in MODES.values()),
+        causes=tuple(
+            Cause(name=one.name, title=one.title) for one in catalogue.known_modes(settings)
+        ),
         settings=tuple(
             Setting(name=one.name, value=one.value, origin=one.origin, about=one.about)
             for one in shown(loaded)

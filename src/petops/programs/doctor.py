@@ -21,6 +21,7 @@ from petops.programs import (
     doctor_clock,
     doctor_cluster,
     doctor_metrics,
+    doctor_own,
     doctor_slack,
     doctor_test_alarm,
 )
@@ -85,6 +86,7 @@ def _sections(settings: Settings, given: Settings) -> Iterable[Section]:
     )
     secrets = partial(doctor_aws.look_at_secrets, settings)
     yield Section(names=(doctor_aws.SECRETS,), look=secrets)
+    yield Section(names=doctor_own.NAMES, look=partial(doctor_own.look, given))
     yield Section(names=doctor_clock.NAMES, look=partial(doctor_clock.look, given))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+from petops.config import Settings
 from petops.domain.change import Advice
 from petops.domain.incident import Incident
 from petops.domain.subject import Subject
@@ -40,13 +41,17 @@ class Score:
         return not self.wrong
 
 
-async def evaluated(folder: Path) -> tuple[Score, ...]:
-    """Return the score of each case in the folder, or of the folder if it is one."""
+async def evaluated(folder: Path, settings: Settings | None = None) -> tuple[Score, ...]:
+    """Return the score of each case in the folder, or of the folder if it is one.
+
+    Of the settings only what they say of an organisation's own knowledge counts.
+    """
+    given = settings or Settings()
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def scored(case: Path) -> Score:
         async with gate:
-            return await _scored(case)
+            return await _scored(case, given)
 
     cases = cases_in(folder)
     async with asyncio.TaskGroup() as group:
@@ -68,12 +73,12 @@ def cases_in(folder: Path) -> list[Path]:
     return found
 
 
-async def _scored(case: Path) -> Score:
+async def _scored(case: Path, settings: Settings) -> Score:
     began = monotonic()
     expected: Mapping[str, Any] = {}
     try:
         expected = read_expected(case)
-        incident = await investigated(case, quiet=True)
+        incident = await investigated(case, settings, quiet=True)
     except (PetopsError, ExceptionGroup) as raised:
         exc = first_problem(raised)
         if exc is None:

@@ -14,7 +14,7 @@ from petops.app import Running, SystemClock
 from petops.config import Settings
 from petops.domain.policy_tables import people
 from petops.errors import UsageError
-from petops.playbooks import MODES
+from petops.programs.catalogue import known_modes
 from petops.programs.summaries import summary
 from petops.programs.telling import told
 
@@ -64,7 +64,7 @@ def given(settings: Settings, cluster: str) -> Given:
         ),
         people=(*people(settings.person), *mapped(slack.people)),
         cluster=cluster,
-        modes=tuple(MODES),
+        modes=tuple(one.name for one in known_modes(settings)),
         ask=_asking(settings),
         chaos=_faults(settings),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ from petops.engine.rounds import THERE, concluded, first_round, second_round
 from petops.engine.surroundings import case_of
 from petops.errors import PetopsError, UsageError
 from petops.playbooks import MODES
-from petops.playbooks.base import Evidence
+from petops.playbooks.base import Evidence, FailureMode
 from petops.programs.printing import Printer, print_json
 from petops.programs.telling import diagnosed
 from petops.wire import entry_from_json, entry_to_json
@@ -44,11 +44,11 @@ class Replayed:
         return (then.mode, then.subject) == (now.mode, now.subject)
 
 
-def replayed(incident: Incident) -> Replayed:
+def replayed(incident: Incident, known: Iterable[FailureMode] = MODES.values()) -> Replayed:
     """Conclude again from the journaled answers of the incident's latest investigation."""
     if incident.diagnosis is None or incident.window is None:
         raise PetopsError(f"{incident.id} was not investigated to its end: nothing to replay")
-    case, modes = case_of(incident, incident.window), tuple(MODES.values())
+    case, modes = case_of(incident, incident.window), tuple(known)
     here = Evidence(incident.answers, incident.unknowns)
     first = first_round(case, modes)
     more = second_round(first, here, modes)
@@ -67,9 +67,9 @@ def _there(found: Sequence[Any]) -> list[Any]:
     ]
 
 
-def print_replay(incident: Incident, *, as_json: bool) -> int:
+def print_replay(incident: Incident, known: Iterable[FailureMode], *, as_json: bool) -> int:
     """Print what it leads to now and then; return 1 where that is not the same."""
-    found = replayed(incident)
+    found = replayed(incident, known)
     if as_json:
         print_json(
             {
@@ -130,7 +130,7 @@ def _expected(incident: Incident, then: Diagnosis) -> dict[str, Any]:
     return expected
 
 
-def incident_of(folder: Path) -> Incident:
+def incident_of(folder: Path, known: Iterable[FailureMode] = MODES.values()) -> Incident:
     """Return the incident of an exported case, with what its answers lead to now."""
     file = folder / ENTRIES
     try:
@@ -141,7 +141,7 @@ def incident_of(folder: Path) -> Incident:
     incident = _folded(entries)
     if incident is None:
         raise UsageError(f"{file} has no incident", hint="`petops incidents export ID --case DIR`")
-    found = replayed(incident)
+    found = replayed(incident, known)
     kept = incident.proposals if found.is_same else ()
     return replace(incident, diagnosis=found.now, proposals=kept)
 
