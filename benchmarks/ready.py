@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from petops.app import SystemClock
 from petops.lab.children import free_port
 from petops.lab.running import Lab
+from tests.surfaces.away import kubeconfig, secrets_kept_at
 from tests.surfaces.replicas import TOKEN, Replica
 
 LIMIT_SECONDS = 3.0
@@ -83,23 +84,10 @@ async def starts(environment: Mapping[str, str], count: int, folder: Path) -> di
 def away(folder: Path, silent: str) -> dict[str, str]:
     """Return the settings of a daemon that reaches nothing."""
     nowhere = f"http://127.0.0.1:{free_port()}"
-    kubeconfig = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": nowhere}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-    }
-    (folder / "kubeconfig").write_text(json.dumps(kubeconfig), encoding="utf-8")
     return {
-        "KUBECONFIG": str(folder / "kubeconfig"),
+        "KUBECONFIG": str(kubeconfig(folder, nowhere)),
         "AWS_ENDPOINT_URL": nowhere,
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER": silent,
-        "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **secrets_kept_at(silent),
         "PETOPS_CLUSTER_REGION": "us-east-1",
         "PETOPS_SQS_QUEUE_URL": f"{nowhere}/111122223333/alarms",
         "PROMETHEUS_URL": nowhere,

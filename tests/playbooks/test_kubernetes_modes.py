@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from petops.domain.alarm import Category
-from petops.domain.diagnosis import Diagnosis, Finding
 from petops.domain.evidence import Asked, PodScope, Readings, Sample, Series, Signal, Window
-from petops.domain.subject import Kind, Subject
+from petops.domain.subject import Kind
 from petops.playbooks.base import MOST_UNPROVEN
-from petops.ports import Metrics
 from tests.adapters.fake_kubernetes_api import FakeApi
+from tests.kubernetes_cases import cause, diagnosed, subject
 from tests.kubernetes_objects import (
     NAMESPACE,
     NOW,
@@ -29,8 +28,6 @@ from tests.kubernetes_objects import (
     waiting,
     world,
 )
-from tests.recorded import CLUSTER
-from tests.recorded_cases import diagnosed_subject
 
 pytestmark = pytest.mark.looptime
 MIB = 1024 * 1024
@@ -39,30 +36,6 @@ NOT_FOUND = (
     'failed to resolve reference "registry/web:2": registry/web:2: not found'
 )
 FAILS_503 = "Readiness probe failed: HTTP probe failed with statuscode: 503"
-
-
-def subject(kind: Kind = Kind.DEPLOYMENT, name: str = "web") -> Subject:
-    namespace = "" if kind is Kind.NODE else NAMESPACE
-    return Subject(cluster=CLUSTER, kind=kind, namespace=namespace, name=name)
-
-
-async def diagnosed(
-    api: FakeApi,
-    about: Subject | None = None,
-    metrics: Metrics | None = None,
-    category: Category = Category.AVAILABILITY,
-) -> Diagnosis:
-    found = await diagnosed_subject(
-        about or subject(), NOW, api=api, metrics=metrics, category=category
-    )
-    return found.diagnosis
-
-
-async def cause(api: FakeApi, mode: str, about: Subject | None = None, **more: Any) -> Finding:
-    found = await diagnosed(api, about, **more)
-    assert found.cause is not None, found.because
-    assert found.cause.mode == mode, found.because
-    return found.cause
 
 
 def one(*pods: Any, **more: Any) -> FakeApi:

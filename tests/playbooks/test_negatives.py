@@ -10,8 +10,8 @@ from petops.domain.alarm import Category
 from petops.domain.diagnosis import Diagnosis
 from petops.domain.subject import Kind, Subject
 from tests.adapters.fake_kubernetes_api import FakeApi
+from tests.kubernetes_cases import subject
 from tests.kubernetes_objects import (
-    NAMESPACE,
     NOW,
     ago,
     deployment,
@@ -29,10 +29,6 @@ from tests.recorded_cases import diagnosed_subject
 
 pytestmark = pytest.mark.looptime
 PROBE = "Readiness probe failed: Get http://10.0.0.1/: dial tcp: connect: connection refused"
-
-
-def subject(kind: Kind = Kind.DEPLOYMENT, name: str = "web") -> Subject:
-    return Subject(cluster=CLUSTER, kind=kind, namespace=NAMESPACE, name=name)
 
 
 async def clean(api: FakeApi, about: Subject | None = None) -> Diagnosis:

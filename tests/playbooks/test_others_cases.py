@@ -13,8 +13,8 @@ from petops.domain.diagnosis import Diagnosis, Finding, Weighs
 from petops.domain.evidence import Asked, PodScope, Readings, Sample, Series, Signal, Window
 from petops.domain.subject import Kind, Subject
 from petops.playbooks import bad_rollout, cpu_throttling, crash_loop, no_endpoints
-from petops.ports import Metrics
 from tests.adapters.fake_kubernetes_api import FakeApi
+from tests.kubernetes_cases import cause, diagnosed, subject
 from tests.kubernetes_objects import (
     NAMESPACE,
     NOW,
@@ -31,36 +31,10 @@ from tests.kubernetes_objects import (
     world,
 )
 from tests.recorded import CLUSTER
-from tests.recorded_cases import diagnosed_subject
 
 pytestmark = pytest.mark.looptime
 Json = Any
 MIB = 1024 * 1024
-
-
-def subject(kind: Kind = Kind.DEPLOYMENT, name: str = "web") -> Subject:
-    namespace = "" if kind is Kind.NODE else NAMESPACE
-    return Subject(cluster=CLUSTER, kind=kind, namespace=namespace, name=name)
-
-
-async def diagnosed(
-    api: FakeApi,
-    about: Subject | None = None,
-    *,
-    category: Category = Category.AVAILABILITY,
-    metrics: Metrics | None = None,
-) -> Diagnosis:
-    found = await diagnosed_subject(
-        about or subject(), NOW, api=api, category=category, metrics=metrics
-    )
-    return found.diagnosis
-
-
-async def cause(api: FakeApi, mode: str, about: Subject | None = None) -> Finding:
-    found = await diagnosed(api, about)
-    assert found.cause is not None, found.because
-    assert found.cause.mode == mode, found.because
-    return found.cause
 
 
 def told(found: Diagnosis, mode: str) -> Finding:

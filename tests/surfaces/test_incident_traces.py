@@ -25,7 +25,7 @@ from petops.domain import events as ev
 from petops.domain.events import Entry
 from petops.domain.incident import Board
 from petops.domain.policy import Identity
-from petops.domain.requests import ReportAlarm
+from petops.domain.requests import AnyRequest, ReportAlarm
 from petops.domain.spans import Span, ended_spans
 from petops.programs.daemon import serving
 from tests.surfaces.small_engine import alarm
@@ -101,6 +101,9 @@ class Recorded:
                 after = one.seq
                 yield one
             await asyncio.sleep(0.001)
+
+    async def submit(self, request: AnyRequest, by: Identity) -> Entry:
+        raise AssertionError(f"{by.user} asks {request}: traces only read")
 
     def happen(self, *entries: Entry) -> None:
         self._entries += entries

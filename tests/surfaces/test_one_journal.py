@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ import httpx2
 import pytest
 
 from petops.lab.children import free_port
+from tests.surfaces.away import kubeconfig, secrets_kept_at
 from tests.surfaces.replicas import Pair, Replica
 
 pytestmark = pytest.mark.slow
@@ -19,26 +19,14 @@ pytestmark = pytest.mark.slow
 
 def environment(folder: Path, silent: str) -> dict[str, str]:
     """A daemon whose cluster is away, and whose secrets are kept where nobody ever answers."""
-    kubeconfig = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{free_port()}"}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-    }
-    (folder / "kubeconfig").write_text(json.dumps(kubeconfig), encoding="utf-8")
+    nowhere = f"http://127.0.0.1:{free_port()}"
     kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
     return {
         **kept,
         "HOME": str(folder),
-        "KUBECONFIG": str(folder / "kubeconfig"),
+        "KUBECONFIG": str(kubeconfig(folder, nowhere)),
         "PETOPS_JOURNAL": str(folder / "journal.db"),
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER": silent,
-        "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **secrets_kept_at(silent),
         "PETOPS_CLUSTER_REGION": "us-east-1",
         "SLACK_BOT_TOKEN": "secretsmanager:devops-agent/slack-token#bot_token",
         "PETOPS_SLACK_CHANNEL": "C0123456789",

@@ -15,6 +15,7 @@ from petops.config import Settings, load
 from petops.lab.children import free_port
 from petops.programs.daemon import serving
 from tests.adapters.prometheus.stub import http
+from tests.surfaces.away import kubeconfig, secrets_kept_at
 
 pytestmark = pytest.mark.slow
 SECRET = "do-not-tell-anybody"  # noqa: S105
@@ -51,27 +52,11 @@ def nowhere() -> str:
 
 def settings(folder: Path, aws: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of an engine whose cluster is away, and whose secrets are in Secrets Manager."""
-    kubeconfig = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": nowhere()}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-    }
-    (folder / "kubeconfig").write_text(json.dumps(kubeconfig), encoding="utf-8")
-    environment = {
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER": aws,
-        "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    for name, value in environment.items():
+    for name, value in secrets_kept_at(aws).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     given = {
-        "KUBECONFIG": str(folder / "kubeconfig"),
+        "KUBECONFIG": str(kubeconfig(folder, nowhere())),
         "PETOPS_JOURNAL": str(folder / "journal.db"),
         "PETOPS_DAEMON_PORT": "0",
         "PETOPS_CLUSTER_REGION": "us-east-1",

@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -31,8 +31,9 @@ from opentelemetry.trace import (
 )
 
 from petops import __version__
+from petops.daemon.serves import Serves
 from petops.domain.events import Entry, IncidentOpened
-from petops.domain.incident import Board, Incident, opened
+from petops.domain.incident import Incident, opened
 from petops.domain.spans import Span, ended_spans
 
 _BITS_OF_TRACE: Final = 128
@@ -94,19 +95,9 @@ class IncidentTraces:
         await asyncio.to_thread(self._provider.shutdown)
 
 
-class Traced(Protocol):
-    """The part of an engine that is needed here."""
-
-    async def board(self) -> Board:
-        """Return the board as it is now."""
-
-    def entries(self, after: int) -> AsyncIterator[Entry]:
-        """Follow the journal, without end."""
-
-
 @asynccontextmanager
 async def incidents_traced(
-    engine: Traced, endpoint: str, about: Mapping[str, str]
+    engine: Serves, endpoint: str, about: Mapping[str, str]
 ) -> AsyncIterator[None]:
     """Send the spans of what happens while the block lasts, the last of it before it is left."""
     board, traces = await engine.board(), IncidentTraces(endpoint, about)
