@@ -149,6 +149,9 @@ ILL: dict[str, FakeApi] = {
     "node-not-ready": objects(bad(), ready=False, nodes=[node(Ready="Unknown")]),
     "quota-exceeded": objects(ready=False),
     "unschedulable": objects(bad(node="", conditions=(NO_NODE,)), ready=False),
+    "admission-refused": objects(ready=False),
+    "pod-sandbox": objects(bad(state=waiting("ContainerCreating"), phase="Pending"), ready=False),
+    "volume-mount": objects(bad(state=waiting("PodInitializing"), phase="Pending"), ready=False),
 }
 
 

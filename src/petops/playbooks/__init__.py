@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from petops.playbooks import (
+    admission_refused,
     bad_rollout,
     cpu_throttling,
     crash_loop,
@@ -18,9 +19,11 @@ from petops.playbooks import (
     node_cpu_starvation,
     node_memory_pressure,
     node_not_ready,
+    pod_sandbox,
     quota_exceeded,
     slow_dependency,
     unschedulable,
+    volume_mount,
 )
 from petops.playbooks.base import FailureMode
 
@@ -45,6 +48,9 @@ MODES: Mapping[str, FailureMode] = MappingProxyType(
             memory_limit_too_low.MODE,
             slow_dependency.MODE,
             node_cpu_starvation.MODE,
+            volume_mount.MODE,
+            pod_sandbox.MODE,
+            admission_refused.MODE,
         )
     }
 )

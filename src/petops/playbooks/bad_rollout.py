@@ -13,6 +13,7 @@ from petops.domain.diagnosis import Finding, Verdict
 from petops.domain.facts import AffectedPods, Pod, Rollouts
 from petops.domain.objects import condition_of
 from petops.domain.subject import Kind
+from petops.playbooks.admission_refused import of_revision, refuses_all
 from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Ledger, suspected_in
 from petops.playbooks.pod_trouble import (
     BACK_OFF,
@@ -29,6 +30,7 @@ from petops.playbooks.pod_watch import for_two_minutes, judged_by
 from petops.playbooks.revisions import came_with, good_revision, onset, serving
 from petops.playbooks.steps.objects import nearby_pods, object_events
 from petops.playbooks.steps.workloads import affected_pods, principal, recent_rollouts
+from petops.playbooks.volume_mount import held_late
 
 NAME = "bad-rollout"
 REMEDIES = ("undo-rollout", "look-closer")
@@ -64,19 +66,24 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         return ledger.finding(Verdict.REFUTED, seen)
     pods = [pod for pod in living(affected.pods) if pod.owner == rollouts.subject]
     newest = [pod for pod in pods if pod.revision == current.name.rpartition("-")[2]]
-    failing = [pod for pod in newest if fails(pod, pods, now)]
+    events = evidence.fact(object_events)
+    said = events.occurrences if events else ()
+    held = held_late(pods, said, now)
+    failing = [pod for pod in newest if fails(pod, pods, now) or pod.name in held]
+    refused = () if current.ready_pods else of_revision(current.name, said, now)
     stuck = _is_stuck(rollouts)
+    empty = stuck and not current.pods and not refuses_all(current.name, said, now)
     early = not failing and _follows_another(rollouts)
     if early:
         failing = [pod for pod in newest if not pod.ready and _probe_fails(pod, evidence)]
-    if not failing and not (stuck and rollouts.desired and not current.pods):
+    if not failing and not refused and not (empty and rollouts.desired):
         seen = f"no pod of revision {current.number} fails, of {len(newest)}"
         ledger.refutes(affected_pods, statement, seen=seen, refuted_if=refuted_if)
         return ledger.finding(Verdict.REFUTED, seen, subject=rollouts.subject)
     seen = f"{len(failing)} of {len(newest)} pods of revision {current.number}: {names(failing)}"
     weight = 0.15 if early or len(failing) < len(newest) else 0.3
     ledger.supports(affected_pods, weight, statement, seen=seen, refuted_if=refuted_if)
-    return _weighed(ledger, affected, rollouts, failing, stuck=stuck, now=now)
+    return _weighed(ledger, affected, rollouts, failing, held, stuck=stuck, now=now)
 
 
 def _weighed(
@@ -84,11 +91,12 @@ def _weighed(
     affected: AffectedPods,
     rollouts: Rollouts,
     failing: list[Pod],
+    held: frozenset[str],
     *,
     stuck: bool,
     now: datetime,
 ) -> Finding:
-    old_fail = _older_row(ledger, affected, rollouts, now)
+    old_fail = _older_row(ledger, affected, rollouts, held, now)
     _progress_row(ledger, rollouts, stuck=stuck)
     with_it = _onset_row(ledger, rollouts, failing, stuck=stuck)
     _kill_row(ledger, failing)
@@ -145,7 +153,13 @@ def _is_stuck(rollouts: Rollouts) -> bool:
     return said is not None and said.reason == "ProgressDeadlineExceeded"
 
 
-def _older_row(ledger: Ledger, affected: AffectedPods, rollouts: Rollouts, now: datetime) -> bool:
+def _older_row(
+    ledger: Ledger,
+    affected: AffectedPods,
+    rollouts: Rollouts,
+    held: frozenset[str],
+    now: datetime,
+) -> bool:
     """Write how the earlier revisions fare; say whether they fail alike."""
     statement, refuted_if = "earlier revisions go on well", "their pods fail as well"
     current = rollouts.current
@@ -162,7 +176,7 @@ def _older_row(ledger: Ledger, affected: AffectedPods, rollouts: Rollouts, now: 
         seen = f"{count} pods of revision {ready[0].number} are ready"
         ledger.supports(recent_rollouts, 0.3, statement, seen=seen, refuted_if=refuted_if)
         return False
-    bad = [pod for pod in older if fails(pod, older, now)]
+    bad = [pod for pod in older if fails(pod, older, now) or pod.name in held]
     if bad:
         seen = f"{len(bad)} of {len(older)} older pods fail"
         ledger.refutes(recent_rollouts, statement, seen=seen, refuted_if=refuted_if)
@@ -198,7 +212,8 @@ def _onset_row(
     """Write whether it began with the rollout; say so, None where that is not known."""
     statement, refuted_if = "it began with the rollout", "it began long after it"
     events = ledger.evidence.fact(object_events)
-    began = onset(failing, events.occurrences if events else ())
+    current = rollouts.current.name if rollouts.current else ""
+    began = onset(failing, events.occurrences if events else (), current)
     with_it = came_with(rollouts.current_since, began)
     if with_it is None or began is None or rollouts.current_since is None:
         why = "when it began, or the rollout did, is not known"

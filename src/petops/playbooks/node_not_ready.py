@@ -28,9 +28,11 @@ from petops.playbooks.node_trouble import node_taints, with_condition
 from petops.playbooks.node_watch import of_those_gone
 from petops.playbooks.pod_trouble import ago, living, names
 from petops.playbooks.pod_watch import for_two_minutes, unclear
+from petops.playbooks.starts import Held, held_by_sandbox, held_by_volumes
 from petops.playbooks.steps.nodes import node_relief
 from petops.playbooks.steps.objects import object_events
 from petops.playbooks.steps.workloads import affected_pods, node_conditions
+from petops.playbooks.volume_words import reason_of
 
 NAME = "node-not-ready"
 OF_NODES = frozenset({Kind.DAEMON_SET, Kind.NODE})
@@ -76,15 +78,39 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         because += f", and {len(down) - 1} more nodes{where}"
     keeps_away = bool(UNREACHABLE & node_taints(affected.pods))
     subject = Subject(cluster=affected.subject.cluster, kind=Kind.NODE, name=worst.name)
+    explains = EXPLAINS + (("unschedulable",) if keeps_away else ())
+    explains += _of_starts(affected, {one.name for one in down}, evidence, now)
     return ledger.finding(
         Verdict.SUPPORTED,
         because,
         subject=subject,
         remedies=REMEDIES,
-        explains=(*EXPLAINS, "unschedulable") if keeps_away else EXPLAINS,
+        explains=explains,
         advice=f"look at the kubelet and the instance under {worst.name}; replace the node if it "
         "does not come back (respect the node group's own repair)",
     )
+
+
+def _of_starts(
+    affected: AffectedPods, down: set[str], evidence: Evidence, now: datetime
+) -> tuple[str, ...]:
+    """Return which held starts the node explains: those on it, and for a volume that it keeps."""
+    events = evidence.fact(object_events)
+    pods, said = living(affected.pods), events.occurrences if events else ()
+    volumes, sandboxes = held_by_volumes(pods, said, now), held_by_sandbox(pods, said, now)
+    away = any(pod.node in down for pod in affected.pods)
+    found = []
+    if volumes and all(
+        one.pod.node in down or (away and _is_attached_elsewhere(one)) for one in volumes
+    ):
+        found.append("volume-mount")
+    if sandboxes and all(one.pod.node in down for one in sandboxes):
+        found.append("pod-sandbox")
+    return tuple(found)
+
+
+def _is_attached_elsewhere(held: Held) -> bool:
+    return reason_of([one.message for one in held.said])[0] == "multi-attach"
 
 
 def _counts(node: NodeState, now: datetime) -> bool:

@@ -6,32 +6,20 @@ Look-alikes: pods that wait for a node (they exist), a refusal by another policy
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
 from typing import Final
 
 from petops.domain.diagnosis import Finding, Verdict
-from petops.domain.facts import AffectedPods, Rollouts
-from petops.domain.objects import ObjectEvents, Occurrence, Quotas
-from petops.playbooks.base import (
-    OF_WORKLOADS,
-    Case,
-    CauseNow,
-    Evidence,
-    FailureMode,
-    Judgement,
-    Ledger,
-    suspected_in,
-)
-from petops.playbooks.pod_trouble import living, names, quoted
-from petops.playbooks.pod_watch import for_two_minutes, unclear
+from petops.domain.objects import Quotas
+from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Ledger, suspected_in
+from petops.playbooks.pod_trouble import quoted
+from petops.playbooks.pod_watch import for_two_minutes
+from petops.playbooks.refusals import judge, missing_row, refusals, refused_at
 from petops.playbooks.steps.objects import object_events, quotas
 from petops.playbooks.steps.workloads import affected_pods, principal, recent_rollouts
 
 NAME = "quota-exceeded"
 REMEDIES = ("raise-quota", "lower-requests")
 EXPLAINS = ("bad-rollout", "no-endpoints", "hpa-maxed")
-# A ReplicaSet tries again after a quarter of an hour at the latest.
-RECENT: Final = timedelta(minutes=20)
 USED_RATIO: Final = 0.5
 _EXCEEDED: Final = re.compile(
     r"is forbidden: exceeded quota: ([a-z0-9.-]+), requested: (\S+), used: (\S+), limited: (\S+)"
@@ -52,8 +40,8 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     if affected is None or (events is None and rollouts is None):
         ledger.not_measured(object_events, statement, refuted_if=refuted_if)
         return ledger.finding(Verdict.UNDECIDED, "its events are not known")
-    said = _said(events.occurrences if events else (), rollouts, case.window.end)
-    found = next((one for text in said if (one := refused(text))), None)
+    said = refusals(events.occurrences if events else (), rollouts, case.window.end)
+    found = next((match for one in said if (match := refused(one.message))), None)
     if found is None:
         seen = "its Deployment tells of none; its events are not known"
         seen = f"no refusal in {len(events.occurrences)} events" if events else seen
@@ -62,7 +50,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     ledger.supports(
         object_events, 0.5, statement, seen=quoted(found[0], 240), refuted_if=refuted_if
     )
-    missing = _missing_row(ledger, affected, rollouts, _refused_at(events))
+    missing = missing_row(ledger, affected, rollouts, refused_at(events, refused))
     full = _quota_row(ledger, evidence.fact(quotas), found[1])
     holds = missing is not False and full is not False
     owner = principal(affected)
@@ -75,59 +63,6 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         remedies=REMEDIES,
         explains=EXPLAINS,
     )
-
-
-def _said(
-    events: tuple[Occurrence, ...], rollouts: Rollouts | None, now: datetime
-) -> tuple[str, ...]:
-    """Return what the controllers were told, latest first; a condition outlives its events."""
-    recent = [
-        one.message
-        for one in reversed(events)
-        if one.reason == "FailedCreate" and (one.last_at is None or now - one.last_at <= RECENT)
-    ]
-    conditions = rollouts.conditions if rollouts else ()
-    recent += [
-        one.message for one in conditions if one.type == "ReplicaFailure" and one.status == "True"
-    ]
-    return tuple(recent)
-
-
-def _refused_at(events: ObjectEvents | None) -> datetime | None:
-    """Return when a pod was last refused, by the events; None where they do not say."""
-    times = [
-        one.last_at
-        for one in (events.occurrences if events else ())
-        if one.reason == "FailedCreate" and refused(one.message) and one.last_at is not None
-    ]
-    return max(times, default=None)
-
-
-def _missing_row(
-    ledger: Ledger, affected: AffectedPods, rollouts: Rollouts | None, at: datetime | None
-) -> bool | None:
-    """Write whether pods are missing; None where it is not known how many there should be.
-
-    Where a pod was made after the last refusal `at`, nothing is refused any more.
-    """
-    statement, refuted_if = "pods are missing", "as many pods are there as should be"
-    desired = rollouts.desired if rollouts else None
-    since = [pod for pod in living(affected.pods) if at is not None and pod.created_at > at]
-    if desired is None and since:
-        seen = f"{names(since)} was made after the last refusal"
-        ledger.refutes(affected_pods, statement, seen=seen, refuted_if=refuted_if)
-        return False
-    if desired is None:
-        ledger.not_measured(recent_rollouts, statement, refuted_if=refuted_if)
-        return None
-    there = len(living(affected.pods))
-    seen = f"{there} of {desired} pods are there"
-    current = rollouts.current if rollouts else None
-    if there < desired or (current is not None and current.pods < desired):
-        ledger.supports(recent_rollouts, 0.15, statement, seen=seen, refuted_if=refuted_if)
-        return True
-    ledger.refutes(recent_rollouts, statement, seen=seen, refuted_if=refuted_if)
-    return False
 
 
 def _quota_row(ledger: Ledger, found: Quotas | None, name: str) -> bool | None:
@@ -144,21 +79,6 @@ def _quota_row(ledger: Ledger, found: Quotas | None, name: str) -> bool | None:
         return True
     ledger.refutes(quotas, statement, seen=seen, refuted_if=refuted_if)
     return False
-
-
-def judge(case: Case, evidence: Evidence, finding: Finding, since: datetime | None) -> Judgement:
-    """Say whether all pods that should be there are, and ready."""
-    del case, finding, since
-    affected, rollouts = evidence.fact(affected_pods), evidence.fact(recent_rollouts)
-    if affected is None or rollouts is None or rollouts.desired is None:
-        return unclear(evidence.why_unknown(recent_rollouts))
-    ready = sum(pod.ready for pod in living(affected.pods))
-    enough = ready >= rollouts.desired
-    return Judgement(
-        symptom_gone=enough,
-        cause=CauseNow.GONE if enough else CauseNow.UNCLEAR,
-        signals=(f"{ready} of {rollouts.desired} replicas ready",),
-    )
 
 
 MODE = FailureMode(

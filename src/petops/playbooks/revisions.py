@@ -13,11 +13,12 @@ from petops.domain.facts import Pod, Revision, Rollouts
 from petops.domain.objects import Occurrence
 from petops.playbooks.leak_suspect import GOOD_AFTER
 from petops.playbooks.pod_trouble import was_never_ready
+from petops.playbooks.refusals import FAILED
 
 # A fault that shows within this time of a rollout is taken to have come with it.
 SOON: Final = timedelta(minutes=10)
 _SLACK: Final = timedelta(seconds=30)
-_TELLING: Final = frozenset({"BackOff", "Unhealthy", "Failed", "FailedScheduling", "FailedCreate"})
+_TELLING: Final = frozenset({"BackOff", "Unhealthy", "Failed", "FailedScheduling", FAILED})
 
 
 def serving(rollouts: Rollouts, pods: Iterable[Pod]) -> tuple[Revision, ...]:
@@ -49,14 +50,21 @@ def good_revision(rollouts: Rollouts, pods: Iterable[Pod]) -> Revision | None:
     return None
 
 
-def onset(pods: Iterable[Pod], events: Iterable[Occurrence]) -> datetime | None:
-    """Return when these pods first showed a fault; None where that cannot be told."""
+def onset(
+    pods: Iterable[Pod], events: Iterable[Occurrence], replica_set: str = ""
+) -> datetime | None:
+    """Return when these pods first showed a fault; None where that cannot be told.
+
+    That their ReplicaSet was first refused a pod counts as well.
+    """
     bad = {pod.name: pod for pod in pods}
     times = [pod.created_at for pod in bad.values() if was_never_ready(pod)]
     times += [
         one.first_at
         for one in events
-        if one.name in bad and one.first_at is not None and one.reason in _TELLING
+        if (one.name in bad or (one.name == replica_set and one.reason == FAILED))
+        and one.first_at is not None
+        and one.reason in _TELLING
     ]
     stops = [one.last_stop for pod in bad.values() for one in pod.containers if one.last_stop]
     times += [stop.started_at for stop in stops if stop.started_at is not None]

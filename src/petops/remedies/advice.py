@@ -112,6 +112,20 @@ _WORDS: Final[Mapping[str, _Words]] = {
         text="let a node fit {name}: its selector, affinity, tolerations or volume's zone",
         command=_DESCRIBE,
     ),
+    "fix-volume": _Words(
+        text="let {name} have its volume: its claim, its attachment, or the driver on the node",
+        command="kubectl get pvc,events{space}; kubectl get volumeattachment,csinode",
+    ),
+    "fix-network": _Words(
+        text="let the nodes give the pods of {name} a network: addresses, and the plugin's agent",
+        command="kubectl get pods -n kube-system -l k8s-app=aws-node -o wide; "
+        "kubectl logs -n kube-system -l k8s-app=aws-node -c aws-node --tail=50",
+    ),
+    "fix-admission": _Words(
+        text="meet what refuses the pods of {name}, or mend it",
+        command="kubectl get events{space} --field-selector reason=FailedCreate; "
+        "kubectl get serviceaccount,limitrange{space}",
+    ),
     "fix-network-policy": _Words(
         text="let the traffic of {name} through that a policy or security group stops",
         command="kubectl get networkpolicy{space} -o yaml",
