@@ -13,6 +13,7 @@ from petops.programs.drilling import AWAY, Rehearsal
 from petops.programs.evaluating_lab import DRILLS, chosen, document, line
 from petops.scenarios.drills import Drill
 from petops.scenarios.drills_of_faults import FAULTS
+from petops.scenarios.drills_of_starts import STARTS
 
 
 @pytest.mark.slow
@@ -49,7 +50,8 @@ async def test_who_is_waited_for_is_looked_at_before_waiting_is_the_cause(
 
 
 def test_every_failure_mode_has_a_drill() -> None:
-    without = {mode for mode in MODES if not any(one.name.startswith(mode) for one in FAULTS)}
+    faults = (*FAULTS, *STARTS)
+    without = {mode for mode in MODES if not any(one.name.startswith(mode) for one in faults)}
     assert not without
 
 

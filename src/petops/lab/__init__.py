@@ -14,20 +14,22 @@ The cluster itself, without any socket:
 
 How it is made: `store` (objects and changes), `stage` (simulated time), `controllers` and the files
 it names (the control plane, with autoscalers, Jobs, DaemonSets, StatefulSets, quotas and the node
-controller), `kubelet` with `places`, `image_pulls`, `probes`, `endings`, `evictions`, `resizes` and
-`node_pressure` (the nodes), `programs` (what containers do, from their manifests alone), `metering`
-and `traffic` (what is measured), `application` (Pet Adoptions, as often as `application_size`
-says), `kubernetes_*` (the protocol, with RBAC in `kubernetes_rbac`), `metrics_api` (`kubectl top`).
+controller), `kubelet` with `places`, `volumes`, `sandboxes`, `image_pulls`, `probes`, `endings`,
+`evictions`, `resizes` and `node_pressure` (the nodes), `programs` (what containers do, from their
+manifests alone), `metering` and `traffic` (what is measured), `application` (Pet Adoptions, as
+often as `application_size` says), `kubernetes_*` (the protocol, with RBAC in `kubernetes_rbac`),
+`metrics_api` (`kubectl top`).
 Requests: `call_paths` (who calls whom), `answering` (how long each takes), `spans` (one request).
 AWS: `xray_*`, `metric_*` with `insights_*` and `balancer_metrics`, `alarm_*`, `log_*`, `logs_*`.
 
 What drives it besides manifests: `World.stop_kubelet(node)`, or the node's annotation
-`lab.petops.dev/kubelet: stopped`; `NodeRules`, by which kubelets evict. `programs` lists the
+`lab.petops.dev/kubelet: stopped`; `World.use_up_addresses(node)`, or the annotation
+`lab.petops.dev/addresses: used-up`; `NodeRules`, by which kubelets evict. `programs` lists the
 environment variables that every program honours, `image_pulls` the image names that cannot be had.
 
 `port_forwarding` carries port-forward (over `spdy`), `pod_ports` says who answers there: simulated
 programs over HTTP, or one of this machine by the annotation `lab.petops.dev/ports: 8080=41234`.
 
-What it leaves out: exec and attach, volumes, init containers, topology spread and preemption,
-admission webhooks, custom resources.
+What it leaves out: exec and attach, volumes other than of ConfigMaps and Secrets, init containers,
+topology spread and preemption, admission webhooks, custom resources.
 """

@@ -1,11 +1,12 @@
 """Kubernetes events, in the three shapes that scheduler, controllers and kubelet write them in.
 
-The same event again raises its count; events go after an hour, as they do on a real cluster.
+The same event again raises its count, many that differ in a name only become one, and events go
+after an hour, as they do on a real cluster.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from petops.lab.quantities import micro_stamp, moment, stamp
@@ -14,6 +15,10 @@ from petops.lab.stage import CONTROLLERS, KUBELET, SCHEDULER, Stage
 from petops.lab.store import Json, key_of
 
 KEPT: Final = timedelta(hours=1)
+# A client that has said nearly the same so often, in so short a time, says it as one event.
+_SIMILAR: Final = 10
+_SIMILAR_WITHIN: Final = timedelta(minutes=10)
+_COMBINED: Final = "(combined from similar events): "
 SWEEP_SECONDS: Final = 300.0
 _SCHEDULER: Final = "default-scheduler"
 
@@ -24,6 +29,7 @@ class EventRecorder:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._names: dict[tuple[str, ...], str] = {}
+        self._similar: dict[tuple[str, ...], tuple[datetime, set[str]]] = {}
         self._written = 0
         stage.after(SWEEP_SECONDS, self._sweep)
 
@@ -97,9 +103,11 @@ class EventRecorder:
     ) -> None:
         reason, message = said
         namespace = about["metadata"].get("namespace") or "default"
-        key = (about["metadata"]["uid"], reason, message, place)
+        key: tuple[str, ...] = (about["metadata"]["uid"], reason, message, place)
+        if self._is_one_of_many((about["metadata"]["uid"], source["component"], reason), message):
+            key, message = (about["metadata"]["uid"], reason), f"{_COMBINED}{message}"
         manager = KUBELET if source["component"] == KUBELET else CONTROLLERS
-        if self._again(manager, key, namespace):
+        if self._again(manager, key, namespace, message):
             return
         at = stamp(self._stage.now)
         made = self._event(resource, about, reason, message, place)
@@ -117,13 +125,27 @@ class EventRecorder:
         }
         self._create(manager, key, made)
 
-    def _again(self, manager: str, key: tuple[str, ...], namespace: str) -> bool:
+    def _is_one_of_many(self, about: tuple[str, ...], message: str) -> bool:
+        """Say whether too many different messages say nearly the same of one object."""
+        now = self._stage.now
+        last, messages = self._similar.get(about, (now, set()))
+        if now - last > _SIMILAR_WITHIN:
+            messages = set()
+        messages.add(message)
+        self._similar[about] = (now, messages)
+        if len(messages) < _SIMILAR:
+            return False
+        messages.discard(message)
+        return True
+
+    def _again(self, manager: str, key: tuple[str, ...], namespace: str, message: str = "") -> bool:
         """Raise the count of an event that is there already; say whether it was."""
         name = self._names.get(key)
         if name is None:
             return False
 
         def count(found: Json) -> None:
+            found["message"] = message or found["message"]
             if found["eventTime"] is None:
                 found["count"] += 1
                 found["lastTimestamp"] = stamp(self._stage.now)
@@ -172,4 +194,6 @@ class EventRecorder:
                 store.delete("events", *key_of(found))
         there = {found["metadata"]["name"] for found in store.objects("events")}
         self._names = {key: name for key, name in self._names.items() if name in there}
+        recent = self._stage.now - _SIMILAR_WITHIN
+        self._similar = {key: one for key, one in self._similar.items() if one[0] >= recent}
         self._stage.after(SWEEP_SECONDS, self._sweep)

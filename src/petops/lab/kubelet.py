@@ -1,9 +1,9 @@
 """The kubelets: what becomes of a pod on its node, as the recordings of a real one show it.
 
-Pull, create, start in about a second; readiness a moment after the program listens; a kill for
-memory when the working set reaches the limit (only `lastState` says so: no event does); the first
-restart at once, later ones after 10 s, 20 s, 40 s and so on, with a Warning `BackOff`; and an end
-with grace.
+Volumes and sandbox (`volumes`, `sandboxes`), then pull, create, start in about a second; readiness
+a moment after the program listens; a kill for memory when the working set reaches the limit (only
+`lastState` says so: no event does); the first restart at once, later ones after 10 s, 20 s, 40 s
+and so on, with a Warning `BackOff`; and an end with grace.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from petops.lab.probes import Probes, listens_at
 from petops.lab.programs import Behaviours, Program, behaviour_of, dated
 from petops.lab.resizes import Resizes
 from petops.lab.runs import Network, Run
+from petops.lab.sandboxes import Sandboxes
 from petops.lab.stage import Stage
 from petops.lab.store import Change, Json
+from petops.lab.volumes import Volumes
 
 _KEPT_LOG_SECONDS: Final = 6 * 3600.0
 _KEPT_RUNS: Final = 2
@@ -52,6 +54,8 @@ class Kubelet:
         self._endings = Endings(stage, self._places, self._restart, settle)
         self._probes = Probes(stage, self._places, settle, self._endings.kill)
         self._pulls = ImagePulls(stage, self._places)
+        self._volumes = Volumes(stage, self._places, events)
+        self._sandboxes = Sandboxes(stage, self._places, events)
         self._evictions = Evictions(stage, self._places, events, settle)
         self.pressure = NodePressure(stage, self._places, events, self._evictions, rules)
         self._disks = NodeDisks(stage, self._places, events, self._evictions, rules)
@@ -143,10 +147,18 @@ class Kubelet:
 
         def arrive() -> None:
             self._places.edit(pod, lambda found: admitted(found, host, self._stage.now))
-            for place in self._places.of.get(uid, ()):
-                self._pull(place)
+            self._begin(pod)
 
         self._stage.after(0.05, arrive)
+
+    def _begin(self, pod: Json) -> None:
+        """Mount a pod's volumes, make its sandbox, and only then begin with its containers."""
+
+        def pull() -> None:
+            for place in self._places.of.get(pod["metadata"]["uid"], ()):
+                self._pull(place)
+
+        self._volumes.mount(pod, lambda: self._sandboxes.make(pod, pull))
 
     def _pull(self, place: Place) -> None:
         """Have the image, then create and start the container."""
@@ -227,6 +239,8 @@ class Kubelet:
             elif "deletionTimestamp" in pod["metadata"]:
                 self._places.ending.add(uid)
                 self._endings.end_pod(pod)
+            elif not any(place.runs for place in self._places.of[uid]):
+                self._begin(pod)
             else:
                 for place in self._places.of[uid]:
                     self._take_up(place)
@@ -254,3 +268,5 @@ class Kubelet:
             if place.run is not None and place.run.is_alive:
                 place.run.ended_at, place.run.ready = self._stage.now, False
         self._places.ending.discard(uid)
+        self._volumes.forget(uid)
+        self._sandboxes.forget(uid)

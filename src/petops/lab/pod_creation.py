@@ -45,12 +45,12 @@ class PodCreation:
         try:
             self._admit(made)
         except ForbiddenError as exc:
-            text = f"Error creating: {exc}"
+            text = f"{_failing(resource, owner, named)}{exc}"
             self._events.controller(component, resource, owner, "FailedCreate", text, warning=True)
             raise
         fill_in("pods", made, self._stage.chance)
         created = self._stage.create(CONTROLLERS, "pods", made)
-        text = f"Created pod: {created['metadata']['name']}"
+        text = _made(resource, owner, created["metadata"]["name"])
         self._events.controller(component, resource, owner, "SuccessfulCreate", text)
         return created
 
@@ -71,3 +71,16 @@ class PodCreation:
             return placed and is_active(pod)
 
         return claimed(self._stage, "pods", resource, owner, could_be)
+
+
+def _failing(resource: str, owner: Json, named: Json) -> str:
+    """Return what stands before the API server's words; StatefulSets have words of their own."""
+    if resource != "statefulsets":
+        return "Error creating: "
+    return f"create Pod {named['name']} in StatefulSet {owner['metadata']['name']} failed error: "
+
+
+def _made(resource: str, owner: Json, name: str) -> str:
+    if resource != "statefulsets":
+        return f"Created pod: {name}"
+    return f"create Pod {name} in StatefulSet {owner['metadata']['name']} successful"

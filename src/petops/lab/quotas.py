@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from petops.lab.chance import Chance
 from petops.lab.pod_facts import OVER
+from petops.lab.pod_references import faults_of_references
 from petops.lab.quantities import amount, quantity, shown
 from petops.lab.resources import SERVED
 from petops.lab.stage import CONTROLLERS, Stage
@@ -45,6 +46,8 @@ class Quotas:
             for rule in (found.get("spec") or {}).get("limits") or ():
                 if rule.get("type") == "Container":
                     self._bound(pod, rule, said)
+        for fault in faults_of_references(self._store, pod):
+            raise ForbiddenError(f"{said}{fault}")
         self.charge("pods", pod, said)
 
     def charge(self, plural: str, made: Json, said: str) -> None:

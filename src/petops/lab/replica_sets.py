@@ -108,11 +108,12 @@ class ReplicaSets:
 
     def _failure(self, found: Json, refused: str) -> Json:
         before = condition(found, "ReplicaFailure")
-        since = before["lastTransitionTime"] if before else stamp(self._stage.now)
+        if before is not None:
+            return before  # as the real one: what was said first stays until it is over
         return {
             "type": "ReplicaFailure",
             "status": "True",
-            "lastTransitionTime": since,
+            "lastTransitionTime": stamp(self._stage.now),
             "reason": "FailedCreate",
             "message": refused,
         }

@@ -35,6 +35,7 @@ from petops.lab.port_forwarding import Dial
 from petops.lab.programs import Behaviours
 from petops.lab.resource_metrics import ResourceMetrics
 from petops.lab.resources import of_kind
+from petops.lab.sandboxes import ADDRESSES_ANNOTATION, USED_UP
 from petops.lab.stage import API_SERVER, KUBELET, Stage
 from petops.lab.store import Json, ObjectStore
 from petops.lab.traffic import Traffic
@@ -162,19 +163,27 @@ class World:
         """Let a kubelet come back that was stopped."""
         self._annotate_node(node, None)
 
+    def use_up_addresses(self, node: str) -> None:
+        """Let a node's subnet have no address left for new pods: no manifest can."""
+        self._annotate_node(node, USED_UP, ADDRESSES_ANNOTATION)
+
+    def free_addresses(self, node: str) -> None:
+        """Let a node have addresses again."""
+        self._annotate_node(node, None, ADDRESSES_ANNOTATION)
+
     def impair(self, dependency: str, *, slower: float = 1.0, fault_ratio: float = 0.0002) -> None:
         """Let a database or queue outside of the cluster be slow, or fail: no manifest can."""
         self.step()
         self._traffic.impair(dependency, slower=slower, fault_ratio=fault_ratio)
 
-    def _annotate_node(self, node: str, value: str | None) -> None:
+    def _annotate_node(self, node: str, value: str | None, key: str = KUBELET_ANNOTATION) -> None:
         self.step()
 
         def annotate(found: Json) -> None:
             annotations = found["metadata"].setdefault("annotations", {})
-            annotations.pop(KUBELET_ANNOTATION, None)
+            annotations.pop(key, None)
             if value is not None:
-                annotations[KUBELET_ANNOTATION] = value
+                annotations[key] = value
 
         if self.store.edit("nodes", "", node, annotate) is None:
             raise PetopsError(f"the lab has no node {node}")

@@ -103,13 +103,19 @@ class Rehearsal:
         history = HISTORY if size == 1 else None
         self.world = World(self._clock, seed, BEHAVIOURS, history=history, size=size)
         posed = drill.begin(self.world)
-        left = drill.seconds
-        while left > 0:  # in strides, so that autoscalers and kubelets are looked at as they go
-            stride = min(left, 15.0)
+        if drill.later is not None:
+            self._pass(drill.after)
+            drill.later(self.world)
+        self._pass(drill.seconds - drill.after)
+        self._posed = posed if isinstance(posed, Posed) else posed(self.world)
+
+    def _pass(self, seconds: float) -> None:
+        """Let time pass in strides, so that autoscalers and kubelets are looked at as they go."""
+        while seconds > 0:
+            stride = min(seconds, 15.0)
             self._clock.at += timedelta(seconds=stride)
             self.world.step()
-            left -= stride
-        self._posed = posed if isinstance(posed, Posed) else posed(self.world)
+            seconds -= stride
 
     async def drilled(self, category: Category, away: str = "") -> Drilled:
         """Investigate an alarm of this kind, with a source away, and judge the verdict."""

@@ -11,8 +11,9 @@ from petops.programs.drilling import Drilled, rehearsals
 from petops.scenarios.drills import Drill
 from petops.scenarios.drills_of_faults import FAULTS
 from petops.scenarios.drills_of_nothing import NEGATIVES, TWO_AT_ONCE
+from petops.scenarios.drills_of_starts import STARTS, STARTS_OVER
 
-DRILLS: Final = (*FAULTS, *TWO_AT_ONCE, *NEGATIVES)
+DRILLS: Final = (*FAULTS, *STARTS, *TWO_AT_ONCE, *NEGATIVES, *STARTS_OVER)
 
 
 def chosen(names: Iterable[str]) -> tuple[Drill, ...]:

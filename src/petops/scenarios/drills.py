@@ -61,6 +61,7 @@ class Drill:
     """`begin` changes the world; `seconds` later the alarm comes, of one of `categories`.
 
     What `begin` returns is called then, where the true verdict names what was not there before.
+    `later` changes the world once more, `after` so many seconds.
     `alarm` is what the alarm is called, where that is to mislead.
     """
 
@@ -69,6 +70,8 @@ class Drill:
     seconds: float = 120.0
     categories: tuple[Category, ...] = (Category.AVAILABILITY,)
     alarm: str = ""
+    later: Callable[[World], None] | None = None
+    after: float = 0.0
 
 
 def asked(world: World, method: str, path: str, document: Json = None, kind: str = _MERGE) -> Json:
