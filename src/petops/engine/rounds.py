@@ -19,6 +19,7 @@ from petops.engine import fence
 from petops.engine.blindness import blind_spots
 from petops.engine.investigation import Inquiry, Ports, Report, steps_of, suspected
 from petops.engine.ranking import LEAST_CONFIDENCE, ranked
+from petops.engine.unexplained import with_warning
 from petops.playbooks import slow_dependency
 from petops.playbooks.base import Case, Evidence, FailureMode, Step
 from petops.playbooks.nearby import nearby
@@ -170,11 +171,12 @@ def concluded(
     gaps = {one.step: one for one in here.unknowns}
     gaps |= {one.step: one for one in (there.unknowns if there is not None else ())}
     blind = blind_spots(here)
+    because = _because(first.case, found.cause, found.rivals, spot, blind)
     return Diagnosis(
         cause=found.cause,
         rivals=found.rivals,
         gaps=tuple(gaps.values()),
-        because=_because(first.case, found.cause, found.rivals, spot, blind),
+        because=because if found.cause else with_warning(because, first.case, here),
         also_broken=beside,
         blind=blind,
     )
