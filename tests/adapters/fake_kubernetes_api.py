@@ -28,10 +28,14 @@ FOLDERS = {
     "nodes": "/api/v1/nodes",
     "endpointslices": "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices",
     "hpa": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
+    "ingresses": "/apis/networking.k8s.io/v1/namespaces/{}/ingresses",
     "node-events": "/api/v1/namespaces/{}/events",
 }
 ALL_PODS = "/api/v1/pods"
-ALL = (ALL_PODS, "/api/v1/events")
+ALL = (
+    *(ALL_PODS, "/api/v1/events", "/api/v1/services"),
+    "/apis/networking.k8s.io/v1/ingresses",
+)
 Json = Any
 
 

@@ -32,6 +32,7 @@ from petops.domain.change import (
 from petops.domain.policy import Account
 from petops.domain.subject import Kind, Subject
 from petops.domain.terrain import Permission, permissions
+from petops.domain.whereabouts import Balancer
 from petops.errors import PetopsError
 from petops.lab.kubernetes_request import ApiRequest, target_of, verb_of
 from petops.ports import RESOURCES, ApiAnswer, Cluster, Site
@@ -118,6 +119,11 @@ async def ask_everything(calls: AccountCalls) -> None:
     node = Subject(cluster=CLUSTER, kind=Kind.NODE, name=pod["spec"]["nodeName"])
     instance = replace(node, name="i-0123456789abcdef0")
     subjects = [*(replace(SITE, kind=kind) for kind in RESOURCES if kind is not Kind.NODE), node]
+    alone = replace(SITE, kind=Kind.SERVICE, name="nobody")
+    selector = {"spec": {"selector": {"app": "nobody"}, "ports": [{"port": 80}]}}
+    calls.lab.world.apply(
+        [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "nobody"}} | selector]
+    )
     permission = Permission(verb="get", group="", resource="pods", namespace="default")
     asked: dict[str, list[Any]] = {
         "pods": [
@@ -131,7 +137,9 @@ async def ask_everything(calls: AccountCalls) -> None:
         "events": [cluster.events([SITE, node])],
         "evictions": [cluster.evictions("default")],
         "last_words": [cluster.last_words(here, "petsite")],
-        "services": [cluster.services(SITE)],
+        "services": [cluster.services(SITE), cluster.services(alone)],
+        "short_of_pods": [cluster.short_of_pods("default")],
+        "behind": [cluster.behind(Balancer(name="shop"))],
         "autoscalers": [cluster.autoscalers(SITE)],
         "quotas": [cluster.quotas("default")],
         "job": [cluster.job(replace(SITE, kind=Kind.JOB))],

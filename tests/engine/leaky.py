@@ -29,6 +29,7 @@ from petops.domain.objects import (
 from petops.domain.policy import Account
 from petops.domain.subject import ClusterName, Subject
 from petops.domain.terrain import NodeRoom, NodeSite, Permission, Room
+from petops.domain.whereabouts import Balancer
 from petops.errors import OutcomeUnknownError, SourceError, StaleError
 from petops.ports import Clock, Headroom, Told, WorkloadState
 from tests.recorded import CLUSTER, deployment
@@ -210,6 +211,14 @@ class LeakyCluster:
 
     async def nearby(self, namespace: str) -> Told[tuple[Pod, ...]]:
         del namespace
+        return Told(value=(), asked=())
+
+    async def short_of_pods(self, namespace: str) -> Told[tuple[WorkloadState, ...]]:
+        del namespace
+        return Told(value=(), asked=())
+
+    async def behind(self, balancer: Balancer) -> Told[tuple[Subject, ...]]:
+        del balancer
         return Told(value=(), asked=())
 
     async def whoami(self) -> str:

@@ -124,7 +124,9 @@ def by_dimensions(dimensions: Labels, metric_namespace: str) -> Named | str:
     return _first(named, namespace) or _nothing(dimensions, "dimensions")
 
 
-_EXPORTERS: Final = frozenset({"kube-state-metrics", "node-exporter", "prometheus-node-exporter"})
+EXPORTERS: Final = frozenset({"kube-state-metrics", "node-exporter", "prometheus-node-exporter"})
+"""Containers whose series carry labels of their own beside those of what they tell of."""
+
 _CLAIM: Final = "persistentvolumeclaim"
 _SCALER: Final = "horizontalpodautoscaler"
 _WORKLOADS: Final[Mapping[str, Kind]] = {
@@ -143,7 +145,7 @@ def by_labels(labels: Labels) -> Named | str:
     `job` is Prometheus' scrape job, never a Kubernetes Job.
     """
     said = {key: value for key, value in labels.items() if value}
-    if said.get("container") in _EXPORTERS:
+    if said.get("container") in EXPORTERS:
         said["pod"] = said["service"] = ""
     for key in ("namespace", "pod", "service", "node", _CLAIM, _SCALER, *_WORKLOADS):
         said[key] = said.get(f"exported_{key}") or said.get(key, "")

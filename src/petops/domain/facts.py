@@ -29,6 +29,7 @@ from petops.domain.objects import (
 from petops.domain.performance import CpuShortage, CpuUse, RequestLatency
 from petops.domain.subject import Subject
 from petops.domain.tracing import LogExcerpt, ServiceMap, SlowTraces, TroubleSpot
+from petops.domain.whereabouts import Whereabouts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +289,7 @@ Fact = (
     | BalancerUse
     | Monitoring
     | NodePods
+    | Whereabouts
     | NodeChanges
     | CpuShortage
 )

@@ -40,7 +40,7 @@ class Incident:
     cycle_began_at: datetime
     window: Window | None = None
     asked: tuple[tuple[str, str], ...] = ()
-    widened: ev.InvestigationWidened | None = None
+    widened: tuple[ev.InvestigationWidened, ...] = ()
     answers: tuple[Answer, ...] = ()
     unknowns: tuple[Unknown, ...] = ()
     diagnosis: Diagnosis | None = None

@@ -45,10 +45,10 @@ def changes(now: Incident, event: ev.Event) -> dict[str, Any]:  # noqa: C901, PL
                 "seen_events": now.seen_events | {alarm.event_id},
             }
         case ev.InvestigationStarted():
-            started = {"window": event.window, "asked": event.steps, "widened": None}
+            started = {"window": event.window, "asked": event.steps, "widened": ()}
             return started | {"answers": (), "unknowns": ()}
         case ev.InvestigationWidened():
-            return {"widened": event, "asked": (*now.asked, *event.steps)}
+            return {"widened": (*now.widened, event), "asked": (*now.asked, *event.steps)}
         case ev.StepAnswered(answer=answer):
             return {"answers": (*now.answers, answer)}
         case ev.StepUnanswered(unknown=unknown):
@@ -134,7 +134,7 @@ def new_round() -> dict[str, Any]:
     return {
         "window": None,
         "asked": (),
-        "widened": None,
+        "widened": (),
         "answers": (),
         "unknowns": (),
         "diagnosis": None,

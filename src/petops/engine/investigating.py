@@ -49,11 +49,13 @@ class Investigating:
             )
             await self._append(incident.id, event)
 
-        async def widen(second: Round, because: str) -> None:
-            about = second.case.subject
-            if incident.widened is None and about is not None:
+        known_places = {one.subject for one in incident.widened}
+
+        async def widen(another: Round, because: str) -> None:
+            about = another.case.subject
+            if about is not None and about not in known_places:
                 event = ev.InvestigationWidened(
-                    at=given.clock.now(), subject=about, because=because, steps=second.named
+                    at=given.clock.now(), subject=about, because=because, steps=another.named
                 )
                 await self._append(incident.id, event)
 

@@ -18,13 +18,14 @@ from petops.domain.tracing import TroubleSpot
 from petops.engine import fence
 from petops.engine.blindness import blind_spots
 from petops.engine.investigation import Inquiry, Ports, Report, steps_of, suspected
-from petops.engine.ranking import LEAST_CONFIDENCE, ranked
+from petops.engine.ranking import LEAST_CONFIDENCE, Ranked, ranked
 from petops.engine.unexplained import with_warning
 from petops.playbooks import slow_dependency
 from petops.playbooks.base import Case, Evidence, FailureMode, Step
 from petops.playbooks.nearby import nearby
 from petops.playbooks.steps.beside import monitoring
 from petops.playbooks.steps.trouble import trouble_spot
+from petops.playbooks.steps.whereabouts import whereabouts
 from petops.playbooks.steps.workloads import affected_pods, principal
 from petops.ports import Clock
 
@@ -44,6 +45,7 @@ class Round:
     modes: tuple[FailureMode, ...]
     steps: tuple[Step[Any], ...]
     prefix: str = ""
+    led: Evidence | None = None
 
     @property
     def named(self) -> tuple[tuple[str, str], ...]:
@@ -54,10 +56,30 @@ class Round:
 
 
 def first_round(case: Case, modes: Iterable[FailureMode], further: Further = lambda _: ()) -> Round:
-    """Return the questions about the alarm's own object; `further` ones besides the modes'."""
+    """Return the questions about the alarm's own object; `further` ones besides the modes'.
+
+    Where the alarm names none, which one is meant is asked before all.
+    """
     wanted = suspected(case, modes)
+    before = (whereabouts,) if case.subject is None else ()
     more = (*further(wanted), *ALWAYS) if wanted else ()
-    return Round(case=case, modes=wanted, steps=steps_of(wanted, more))
+    return Round(case=case, modes=wanted, steps=(*before, *steps_of(wanted, more)))
+
+
+def located(
+    first: Round,
+    evidence: Evidence,
+    modes: Iterable[FailureMode],
+    further: Further = lambda _: (),
+) -> tuple[Round, str] | None:
+    """Return the same questions about the object that seems to be meant, and why; None for none."""
+    found = evidence.fact(whereabouts)
+    if first.case.subject is not None or found is None or not found.found:
+        return None
+    worst = found.found[0]
+    again = first_round(replace(first.case, subject=worst.subject), modes, further)
+    because = f"the alarm names no object; {found.area}: {worst.subject}, {worst.what}"
+    return replace(again, led=evidence), because
 
 
 def second_round(
@@ -117,7 +139,14 @@ async def investigated(
     """Ask one round or two, and conclude. What is `known` or `unknown` already is not asked."""
     catalogue = tuple(modes)
     first = first_round(case, catalogue, further)
-    asked = _Asker(ports, clock, known, unknown, report)
+    asked = _Asker(ports, clock, report, list(known), list(unknown))
+    if case.subject is None:
+        search = await asked(replace(first, steps=(whereabouts,)))
+        found = located(first, search, catalogue, further)
+        if found is not None:
+            first, why = found
+            if widen is not None:
+                await widen(replace(first, steps=()), why)
     here = await asked(first)
     more = second_round(first, here, catalogue)
     if more is None:
@@ -129,15 +158,15 @@ async def investigated(
     return concluded(first, here, second, there)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asker:
     """Asks rounds with the same ports, and none of what is known already."""
 
     ports: Ports
     clock: Clock
-    known: Sequence[Answer]
-    unknown: Sequence[Unknown]
     report: Report | None
+    known: list[Answer]
+    unknown: list[Unknown]
 
     async def __call__(self, one: Round) -> Evidence:
         inquiry = Inquiry(
@@ -145,12 +174,20 @@ class _Asker:
             self.ports,
             clock=self.clock,
             known=self.known,
-            report=self.report,
+            report=self._noted,
             prefix=one.prefix,
         )
         done = {each.step for each in self.unknown}
         wanted = (step for step in one.steps if one.prefix + step.name not in done)
         return (await inquiry.ask(wanted)).with_unknowns(self.unknown)
+
+    async def _noted(self, result: Answer | Unknown) -> None:
+        if self.report is not None:
+            await self.report(result)
+        if isinstance(result, Answer):
+            self.known.append(result)
+        else:
+            self.unknown.append(result)
 
 
 def concluded(
@@ -166,12 +203,12 @@ def concluded(
         elsewhere = [fence.concluded(mode, second.case, there) for mode in second.modes]
         findings = _seen_as_one(findings, elsewhere, there)
         findings += [_placed(one, here, spot) for one in elsewhere]
-    found = ranked(findings)
+    found = _led(ranked(findings), first)
     beside = (*found.also_broken, *_nearby(first.case, here, found.cause))
     gaps = {one.step: one for one in here.unknowns}
     gaps |= {one.step: one for one in (there.unknowns if there is not None else ())}
-    blind = blind_spots(here)
-    because = _because(first.case, found.cause, found.rivals, spot, blind)
+    blind = blind_spots(here) if first.case.subject is not None else ()
+    because = _because(first, here, found, spot, blind)
     return Diagnosis(
         cause=found.cause,
         rivals=found.rivals,
@@ -232,24 +269,55 @@ def _nearby(case: Case, here: Evidence, cause: Finding | None) -> tuple[Finding,
     return tuple(one for one in nearby(case, here, cause) if one.subject not in about)
 
 
+def _led(found: Ranked, first: Round) -> Ranked:
+    """Give the cause the row that says how its object was found, where the alarm named none."""
+    seen = first.led.fact(whereabouts) if first.led is not None else None
+    if seen is None or found.cause is None or first.led is None:
+        return found
+    worst = seen.found[0]
+    row = Row(
+        mode=found.cause.mode,
+        step=whereabouts.name,
+        statement=f"the alarm names no object: {worst.subject} is meant",
+        seen=f"{seen.area}: {worst.what}",
+        refuted_if="it is well, or another one is meant",
+        weighs=Weighs.FOR,
+        asked=first.led.asked(whereabouts),
+    )
+    return replace(found, cause=replace(found.cause, rows=(row, *found.cause.rows)))
+
+
 def _because(
-    case: Case,
-    cause: Finding | None,
-    rivals: Sequence[Finding],
+    first: Round,
+    here: Evidence,
+    found: Ranked,
     spot: TroubleSpot | None,
     blind: Sequence[str],
 ) -> str:
-    if cause is not None:
-        return cause.because
-    if not rivals:
-        return f"no failure mode that petops knows fits category {case.assessment.category}"
-    open_ones = [one.because for one in rivals if one.verdict is not Verdict.REFUTED]
-    said = "; ".join(dict.fromkeys(open_ones)) or f"{len(rivals)} failure modes were ruled out"
+    if found.cause is not None:
+        return found.cause.because
+    if not found.rivals:
+        return f"no failure mode that petops knows fits category {first.case.assessment.category}"
+    if first.case.subject is None:
+        return f"no cause found: {_nowhere(here)}"
+    open_ones = [one.because for one in found.rivals if one.verdict is not Verdict.REFUTED]
+    said = (
+        "; ".join(dict.fromkeys(open_ones)) or f"{len(found.rivals)} failure modes were ruled out"
+    )
     if spot is not None and spot.cause:
         said = f"{spot.why}, but no failure mode that petops knows fits there; {said}"
+    if first.led is not None:
+        said = f"the alarm names no object, and {first.case.subject} was looked at; {said}"
     if blind:
         return f"monitoring is blind: {'; '.join(blind)}. No cause can be told: {said}"
     return f"no cause found: {said}"
+
+
+def _nowhere(here: Evidence) -> str:
+    looked = here.fact(whereabouts)
+    if looked is None:
+        return f"which object is meant is not known: {here.why_unknown(whereabouts)}"
+    return f"the alarm names no object, and nothing ails in {looked.area}: {looked.why}"
 
 
 def evidence_of(answers: Iterable[Answer], unknowns: Iterable[Unknown], cause: Finding) -> Evidence:

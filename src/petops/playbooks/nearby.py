@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from petops.domain.diagnosis import Finding, Row, Verdict, Weighs
 from petops.domain.facts import Pod
@@ -32,13 +33,21 @@ def nearby(case: Case, evidence: Evidence, cause: Finding | None) -> tuple[Findi
     found = evidence.fact(nearby_pods)
     if found is None:
         return ()
+    order = troubled(found.pods, case.window.end, lambda mode, pod: _follows(mode, pod, cause))
+    return tuple(_finding(owner, mode, pods, evidence) for owner, mode, pods in order[:_MOST])
+
+
+def troubled(
+    pods: Sequence[Pod], now: datetime, follows: Callable[[str, Pod], bool] = lambda *_: False
+) -> list[tuple[Subject, str, list[Pod]]]:
+    """Return who has pods in trouble, which, and those that do not follow of what is known."""
     grouped: dict[tuple[Subject, str], list[Pod]] = defaultdict(list)
-    for pod in found.pods:
-        mode = trouble(pod, case.window.end, found.pods)
-        if mode and not _follows(mode, pod, cause):
+    for pod in pods:
+        mode = trouble(pod, now, pods)
+        if mode and not follows(mode, pod):
             grouped[pod.owner, mode].append(pod)
     order = sorted(grouped.items(), key=lambda one: (-len(one[1]), str(one[0][0])))
-    return tuple(_finding(owner, mode, pods, evidence) for (owner, mode), pods in order[:_MOST])
+    return [(owner, mode, found) for (owner, mode), found in order]
 
 
 def _follows(mode: str, pod: Pod, cause: Finding | None) -> bool:
@@ -48,8 +57,13 @@ def _follows(mode: str, pod: Pod, cause: Finding | None) -> bool:
     return mode in cause.explains and pod.node in {"", cause.subject.name}
 
 
+def seen_of(mode: str, pods: Sequence[Pod]) -> str:
+    """Say what ails these pods, as far as it is seen from outside."""
+    return f"{_SAID.get(mode, mode)}, in {len(pods)} pods ({names(pods)})"
+
+
 def _finding(owner: Subject, mode: str, pods: Sequence[Pod], evidence: Evidence) -> Finding:
-    because = f"{owner.name}: {_SAID.get(mode, mode)}, in {len(pods)} pods ({names(pods)})"
+    because = f"{owner.name}: {seen_of(mode, pods)}"
     said = next(
         (
             text

@@ -20,6 +20,7 @@ from petops.domain.objects import (
 from petops.domain.policy import Account
 from petops.domain.subject import ClusterName, Subject
 from petops.domain.terrain import NodeSite, Permission, Room
+from petops.domain.whereabouts import Balancer
 from petops.ports.answers import Told
 
 
@@ -113,6 +114,12 @@ class Cluster(Protocol):
 
     async def nearby(self, namespace: str) -> Told[tuple[Pod, ...]]:
         """Return the namespace's pods, the first thousand at most."""
+
+    async def short_of_pods(self, namespace: str) -> Told[tuple[WorkloadState, ...]]:
+        """Return the namespace's workloads that lack pods of their newest revision."""
+
+    async def behind(self, balancer: Balancer) -> Told[tuple[Subject, ...]]:
+        """Return the Services behind a load balancer."""
 
     async def whoami(self) -> str:
         """Return the user that Kubernetes says we are."""

@@ -176,7 +176,8 @@ class Rehearsal:
             state=AlarmState.ALARM,
             cluster=CLUSTER,
             started_at=self._clock.now(),
-            subject=_subject(about),
+            subject=None if self._drill.labels else _subject(about),
+            labels=self._drill.labels,
         )
 
     def _wrong(self, found: Incident, *, is_whole: bool) -> Iterator[str]:

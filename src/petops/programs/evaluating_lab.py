@@ -12,8 +12,9 @@ from petops.scenarios.drills import Drill
 from petops.scenarios.drills_of_faults import FAULTS
 from petops.scenarios.drills_of_nothing import NEGATIVES, TWO_AT_ONCE
 from petops.scenarios.drills_of_starts import STARTS, STARTS_OVER
+from petops.scenarios.drills_unmapped import UNMAPPED
 
-DRILLS: Final = (*FAULTS, *STARTS, *TWO_AT_ONCE, *NEGATIVES, *STARTS_OVER)
+DRILLS: Final = (*FAULTS, *STARTS, *TWO_AT_ONCE, *NEGATIVES, *STARTS_OVER, *UNMAPPED)
 
 
 def chosen(names: Iterable[str]) -> tuple[Drill, ...]:

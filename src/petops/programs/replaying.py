@@ -12,7 +12,7 @@ from petops.domain.change import Advice
 from petops.domain.diagnosis import Diagnosis
 from petops.domain.events import Entry
 from petops.domain.incident import Board, Incident
-from petops.engine.rounds import THERE, concluded, first_round, second_round
+from petops.engine.rounds import THERE, concluded, first_round, located, second_round
 from petops.engine.surroundings import case_of
 from petops.errors import PetopsError, UsageError
 from petops.playbooks import MODES
@@ -51,6 +51,8 @@ def replayed(incident: Incident, known: Iterable[FailureMode] = MODES.values()) 
     case, modes = case_of(incident, incident.window), tuple(known)
     here = Evidence(incident.answers, incident.unknowns)
     first = first_round(case, modes)
+    meant = located(first, here, modes)
+    first = meant[0] if meant is not None else first
     more = second_round(first, here, modes)
     if more is None:
         return Replayed(then=incident.diagnosis, now=concluded(first, here))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from petops.domain import cloud, facts, monitoring, objects, performance, tracing
 from petops.domain.facts import Fact
+from petops.domain.whereabouts import Whereabouts
 
 
 def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
@@ -43,6 +45,8 @@ def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
             return said
         case facts.NearbyPods(pods=pods):
             return f"{len(pods)} pods nearby are not well"
+        case Whereabouts():
+            return _whereabouts(fact)
         case objects.ObjectEvents(occurrences=found, is_cut=cut):
             return f"{len(found)} events{', and more' if cut else ''}"
         case objects.Evictions(occurrences=found):
@@ -53,8 +57,7 @@ def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
             ready = sum(one.ready_endpoints for one in services)
             return f"{len(services)} Services, {ready} ready endpoints"
         case objects.Autoscalers(found=scalers):
-            said = ", ".join(f"{one.now} of {one.most} replicas" for one in scalers)
-            return said or "it has none"
+            return _joined(f"{one.now} of {one.most} replicas" for one in scalers) or "it has none"
         case objects.Quotas(quotas=quotas):
             return f"{len({one.name for one in quotas})} quotas"
         case objects.JobRun(is_job=False):
@@ -95,3 +98,13 @@ def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
 def clock(at: datetime) -> str:
     """Return a time of day in UTC."""
     return f"{at:%H:%M:%S}Z"
+
+
+def _joined(said: Iterable[str]) -> str:
+    return ", ".join(said)
+
+
+def _whereabouts(fact: Whereabouts) -> str:
+    first = f"{fact.found[0].subject}: {fact.found[0].what}" if fact.found else fact.why
+    more = f", and {len(fact.found) - 1} more" if len(fact.found) > 1 else ""
+    return f"in {fact.area}: {first}{more}"

@@ -62,7 +62,8 @@ def told(event: ev.Event) -> tuple[Line, ...]:  # noqa: C901, PLR0911, PLR0912, 
         case ev.InvestigationStarted(steps=steps):
             return (Line(text=f"investigating: {len(steps)} questions at once"),)
         case ev.InvestigationWidened(because=because, steps=steps):
-            return (Line(text=f"asking {len(steps)} more questions: {because}"),)
+            asking = f"asking {len(steps)} more questions: " if steps else ""
+            return (Line(text=asking + because),)
         case ev.StepAnswered(answer=answer):
             text = f"ok  {answer.step:<18} {answer.seconds:6.2f} s  {summary(answer.fact)}"
             return (Line(text=text, depth=1, style="green"),)

@@ -62,7 +62,8 @@ class Drill:
 
     What `begin` returns is called then, where the true verdict names what was not there before.
     `later` changes the world once more, `after` so many seconds.
-    `alarm` is what the alarm is called, where that is to mislead.
+    `alarm` is what the alarm is called, where that is to mislead. With `labels` the alarm names
+    these and no object.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Drill:
     alarm: str = ""
     later: Callable[[World], None] | None = None
     after: float = 0.0
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 def asked(world: World, method: str, path: str, document: Json = None, kind: str = _MERGE) -> Json:

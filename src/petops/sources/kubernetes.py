@@ -10,11 +10,13 @@ from typing import Any, Final
 
 from petops.domain.facts import NodeConditions, Pod, Rollouts
 from petops.domain.subject import ClusterName, Kind, Subject
+from petops.domain.whereabouts import Balancer
 from petops.errors import NotThereError, OutcomeUnknownError, SourceError
 from petops.ports import RESOURCES, Headroom, Told, WorkloadState
 from petops.sources.kubernetes_objects import KubernetesObjects
 from petops.sources.kubernetes_reader import Reader, one_failure
 from petops.sources.kubernetes_room import disruptions_allowed, node_room, quota_room
+from petops.sources.kubernetes_search import behind, workloads_short
 from petops.sources.kubernetes_shapes import (
     condition,
     controller_of,
@@ -162,6 +164,16 @@ class KubernetesCluster(KubernetesObjects):
             quota_bytes=quota.result(),
         )
         return Told(value=room, asked=reader.asked)
+
+    async def short_of_pods(self, namespace: str) -> Told[tuple[WorkloadState, ...]]:
+        reader = Reader(self._calls)
+        found = await workloads_short(reader, namespace, self._name)
+        return Told(value=found, asked=reader.asked)
+
+    async def behind(self, balancer: Balancer) -> Told[tuple[Subject, ...]]:
+        reader = Reader(self._calls)
+        found = await behind(reader, balancer, self._name)
+        return Told(value=found, asked=reader.asked)
 
     async def whoami(self) -> str:
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
