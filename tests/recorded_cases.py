@@ -14,8 +14,8 @@ from petops.domain.assessment import AssessmentRules, assess
 from petops.domain.diagnosis import Diagnosis
 from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.subject import Subject
+from petops.engine.asking import investigated
 from petops.engine.investigation import Ports
-from petops.engine.rounds import investigated
 from petops.lab.recorded import recorded_at
 from petops.playbooks import MODES
 from petops.playbooks.base import MOST_UNPROVEN, Case

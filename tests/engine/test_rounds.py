@@ -17,8 +17,9 @@ from petops.domain.phases import Phase
 from petops.domain.policy import Identity
 from petops.domain.requests import ReportAlarm
 from petops.domain.subject import Kind
+from petops.engine.concluding import concluded
 from petops.engine.engine import Engine
-from petops.engine.rounds import THERE, concluded, first_round, second_round
+from petops.engine.rounds import THERE, first_round, second_round
 from petops.engine.surroundings import Surroundings, case_of
 from petops.journal.memory import MemoryJournal
 from petops.playbooks import MODES

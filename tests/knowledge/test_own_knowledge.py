@@ -19,8 +19,8 @@ from petops.domain.diagnosis import Finding, Verdict
 from petops.domain.evidence import Window
 from petops.domain.facts import OwnFact
 from petops.domain.runbook import MOST_CHARACTERS
+from petops.engine.asking import investigated
 from petops.engine.investigation import Ports
-from petops.engine.rounds import investigated
 from petops.errors import UsageError
 from petops.knowledge.guarding import guarded
 from petops.knowledge.opening import opened

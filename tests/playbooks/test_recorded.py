@@ -14,8 +14,8 @@ from petops.domain.alarm import Assessment, Category, Priority
 from petops.domain.diagnosis import Diagnosis, Weighs
 from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.facts import ContainerMemory
+from petops.engine.asking import investigated
 from petops.engine.investigation import Ports
-from petops.engine.rounds import investigated
 from petops.playbooks import MODES
 from petops.playbooks.base import Case
 from petops.sources.kubernetes import KubernetesCluster

@@ -11,9 +11,10 @@ from petops.domain.evidence import Answer, Unknown, Window
 from petops.domain.incident import Incident
 from petops.domain.phases import Phase
 from petops.domain.runbook import steps_wanted
+from petops.engine.asking import investigated
 from petops.engine.investigation import steps_of
 from petops.engine.record import Decision, Record
-from petops.engine.rounds import Round, first_round, investigated
+from petops.engine.rounds import Round, first_round
 from petops.engine.surroundings import Surroundings, case_of
 from petops.playbooks.base import FailureMode, Step
 

@@ -12,7 +12,8 @@ from petops.domain.change import Advice
 from petops.domain.diagnosis import Diagnosis
 from petops.domain.events import Entry
 from petops.domain.incident import Board, Incident
-from petops.engine.rounds import THERE, concluded, first_round, located, second_round
+from petops.engine.concluding import concluded
+from petops.engine.rounds import THERE, first_round, located, second_round
 from petops.engine.surroundings import case_of
 from petops.errors import PetopsError, UsageError
 from petops.playbooks import MODES
