@@ -135,7 +135,8 @@ async def test_a_refusal_is_over_once_a_pod_was_made_or_all_are_there() -> None:
     ).because == "its pods are let in again"
     both = [pod("web", 1), pod("web", 2)]
     found = await refuted(web(*both, events=[refusal(last=100)]))
-    assert found.verdict is Verdict.UNDECIDED
+    assert found.verdict is Verdict.REFUTED
+    assert found.because == "as many pods of web are there as should be"
 
 
 async def test_what_is_applied_together_may_come_in_any_order() -> None:

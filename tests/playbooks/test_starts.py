@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -309,6 +310,56 @@ async def test_an_image_that_is_pulled_is_no_volume() -> None:
     state = waiting("ImagePullBackOff", 'Back-off pulling image "x": x: not found')
     pulls = held(state=state)
     await cause(web(pulls, events=[said(MISSING, first=299, last=290)]), "image-pull")
+
+
+async def test_a_pod_without_a_node_waits_for_no_volume_yet() -> None:
+    words = "0/3 nodes are available: 3 node(s) had volume node affinity conflict."
+    waits = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    lost = held(node="", conditions=(waits | {"message": words},), state=None)
+    found = await cause(web(lost, events=[said(GENERAL)]), "unschedulable")
+    assert "its volume is elsewhere" in found.because
+
+
+NAMES = ["configmap-not-found", "multi-attach-error", "timed-out-waiting", "exceeded.quota"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("message", "reason", "mode"),
+    [
+        *((one, "FailedMount", "volume-mount") for one, why in WORDS if why and why != "cache"),
+        (NO_ADDRESS, "FailedCreatePodSandBox", "pod-sandbox"),
+    ],
+)
+async def test_other_names_change_no_verdict(
+    name: str, message: str, reason: str, mode: str
+) -> None:
+    """Every object is called after the words of another reason."""
+
+    def api(new: str) -> FakeApi:
+        lists = {
+            "deployments": [deployment("web")],
+            "replicasets": [replica_set("web")],
+            "pods": [held()],
+            "events": [said(message, reason)],
+            "nodes": [node()],
+        }
+        text = json.dumps(lists)
+        for old in ("web", "app-config", "node-a", "shop/d", '\\"d\\"'):
+            text = text.replace(old, old.replace(old.strip('\\"').rpartition("/")[2], new))
+        return world(**json.loads(text))
+
+    before = await cause(web(held(), events=[said(message, reason)]), mode)
+    found = await cause(api(name), mode, subject(name=name))
+    assert (found.confidence, found.remedies, found.explains) == (
+        before.confidence,
+        before.remedies,
+        before.explains,
+    )
+    assert (
+        found.because.partition(": ")[2].partition(":")[0]
+        == (before.because.partition(": ")[2].partition(":")[0])
+    )
 
 
 async def test_a_start_of_other_kinds_of_workload() -> None:

@@ -107,11 +107,14 @@ def _weighed(
     missing = missing_row(ledger, affected, rollouts, refusal.last_at)
     owner = principal(affected)
     how = how_called(refusal.message) if why == "webhook-away" else ""
+    if missing is False:
+        because = f"as many pods of {owner.name} are there as should be"
+        return ledger.finding(Verdict.REFUTED, because, subject=owner)
     because = f"the API server lets no pod of {owner.name} in: {SAID[why]}"
     because += f" ({how})" if how else ""
     told = quoted(tail_of(refusal.message), 160)
     return ledger.finding(
-        Verdict.UNDECIDED if missing is False else Verdict.SUPPORTED,
+        Verdict.SUPPORTED,
         f"{because}: {told}",
         subject=owner,
         is_proven=False,

@@ -80,7 +80,8 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         seen = f"no pod of revision {current.number} fails, of {len(newest)}"
         ledger.refutes(affected_pods, statement, seen=seen, refuted_if=refuted_if)
         return ledger.finding(Verdict.REFUTED, seen, subject=rollouts.subject)
-    seen = f"{len(failing)} of {len(newest)} pods of revision {current.number}: {names(failing)}"
+    which = names(failing) or ("they are refused" if refused else "none was made")
+    seen = f"{len(failing)} of {len(newest)} pods of revision {current.number}: {which}"
     weight = 0.15 if early or len(failing) < len(newest) else 0.3
     ledger.supports(affected_pods, weight, statement, seen=seen, refuted_if=refuted_if)
     return _weighed(ledger, affected, rollouts, failing, held, stuck=stuck, now=now)

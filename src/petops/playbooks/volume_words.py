@@ -29,6 +29,7 @@ _FIRST: Final = (
             r'|object ""/"" not registered)'
         ),
     ),
+    ("token", re.compile(r"\[?failed to fetch token: ")),
     ("host-path", re.compile(r'hostPath type check failed:|path "" does not exist')),
     (
         "driver",
@@ -50,6 +51,8 @@ _FIRST: Final = (
 )
 # Anywhere in what a driver or a mount says, whichever stands first.
 _SAID: Final = (
+    ("provider-class", re.compile(r"failed to get secretproviderclass ")),
+    ("secret-gone", re.compile(r"ResourceNotFoundException: Secrets Manager can't find")),
     (
         "permission",
         re.compile(
@@ -88,6 +91,9 @@ SAID: Final = {
     "missing": "the ConfigMap or Secret behind it does not exist",
     "key": "its ConfigMap or Secret lacks a key that is mounted",
     "cache": "the kubelet does not get its ConfigMap or Secret from the API server",
+    "token": "the kubelet gets no token for its ServiceAccount",
+    "provider-class": "its SecretProviderClass cannot be had",
+    "secret-gone": "Secrets Manager does not have the secret behind it",
     "host-path": "the node does not have the path",
     "driver": "the CSI driver is not registered on the node",
     "multi-attach": "it is still attached to another node, and can be on one only",
@@ -109,6 +115,10 @@ ADVICE: Final = {
     "missing": "create what is missing, or correct the name in the pod template",
     "key": "add the key, or correct the items in the pod template",
     "cache": "look at the kubelet's way to the API server on that node",
+    "token": "see that its ServiceAccount is there, and that the kubelet may ask for its tokens",
+    "provider-class": "create the SecretProviderClass in its namespace, or correct the name",
+    "secret-gone": "create the secret in that region, or correct its name in the "
+    "SecretProviderClass",
     "host-path": "create the path on the nodes, or correct hostPath's path and type",
     "driver": "look at the CSI driver's DaemonSet on that node, and at the kubelet's registrations",
     "multi-attach": "end the pod that still uses it; where its node is gone, delete that pod and "
@@ -127,7 +137,7 @@ ADVICE: Final = {
     "timeout": "look at the CSI controller's and node's pods, and at the VolumeAttachment",
     "": "read the events of the pod",
 }
-OF_CONFIG: Final = frozenset({"missing", "key"})
+OF_CONFIG: Final = frozenset({"missing", "key", "provider-class", "secret-gone"})
 
 
 def why_not(message: str) -> str:
