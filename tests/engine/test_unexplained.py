@@ -78,6 +78,13 @@ async def test_what_is_over_is_not_warned_of(over: Any) -> None:
     assert "warns" not in await because(over)
 
 
+async def test_a_pod_that_has_started_since_lacks_no_volume_sandbox_or_node() -> None:
+    runs = (pod("web", 1, age=30, ready=False, ready_ago=30), pod("web", 2))
+    for reason in ("FailedMount", "FailedCreatePodSandBox", "FailedScheduling"):
+        assert "warns" not in await because(warned(reason, "early", first=29, last=25), pods=runs)
+    assert "warns" in await because(warned("Unhealthy", "Startup probe failed"), pods=runs)
+
+
 async def test_what_was_refused_and_made_since_is_over() -> None:
     refused = event("FailedCreate", "ReplicaSet", "web-hash1", "Error creating: no", last=600)
     made = (pod("web", 1), pod("web", 2, age=300))

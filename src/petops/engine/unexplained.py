@@ -1,7 +1,7 @@
 """What Kubernetes warns of where no failure mode made a cause of it: quoted, so as not to be lost.
 
-Pure. A warning names no cause. One that is over is left out: its pod is gone, or became ready
-since, or what was refused was made.
+Pure. A warning names no cause. One that is over is left out: its pod is gone, became ready since,
+or got what it lacked, or what was refused was made.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from petops.domain.objects import Occurrence
 from petops.playbooks.base import Case, Evidence
 from petops.playbooks.pod_trouble import ago, quoted
 from petops.playbooks.refusals import FAILED, made_since, refusals
+from petops.playbooks.starts import SANDBOX_REASONS, VOLUME_REASONS, is_held
 from petops.playbooks.steps.objects import object_events
 from petops.playbooks.steps.workloads import affected_pods
 
 RECENT: Final = timedelta(minutes=20)
+_NO_NODE: Final = "FailedScheduling"
+_OF_STARTS: Final = VOLUME_REASONS | SANDBOX_REASONS
 
 
 def unexplained(case: Case, evidence: Evidence) -> str:
@@ -53,8 +56,10 @@ def _counts(one: Occurrence, pods: dict[str, Pod], now: datetime) -> bool:
 
 
 def _is_over(one: Occurrence, pod: Pod | None) -> bool:
-    """Say whether a pod is gone, or has become ready since it was warned of."""
+    """Say whether a pod is gone, or is further than what was warned of."""
     if pod is None or pod.phase == "Succeeded":
+        return True
+    if (one.reason in _OF_STARTS and not is_held(pod)) or (one.reason == _NO_NODE and pod.node):
         return True
     if pod.being_deleted:
         return one.reason == "Unhealthy"  # what ends does not answer its probes

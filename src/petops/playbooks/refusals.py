@@ -99,6 +99,8 @@ def missing_row(
     there = len(living(affected.pods))
     seen = f"{there} of {desired} pods are there"
     current = rollouts.current if rollouts else None
+    if there >= desired and current is not None and current.pods < desired:
+        seen += f", {current.pods} of revision {current.number}"
     if there < desired or (current is not None and current.pods < desired):
         ledger.supports(recent_rollouts, 0.15, statement, seen=seen, refuted_if=refuted_if)
         return True
