@@ -20,6 +20,7 @@ from tests.kubernetes_objects import (
     NOW,
     ago,
     deployment,
+    ended,
     event,
     meta,
     node,
@@ -224,13 +225,15 @@ async def test_without_events_nothing_is_concluded() -> None:
         assert any(row.weighs is Weighs.NOT_MEASURED for row in told(found, mode).rows)
 
 
-def rolling(*new: Json, events: list[Json], old_ready: int = 2) -> FakeApi:
+def rolling(
+    *new: Json, events: list[Json], old_ready: int = 2, conditions: tuple[Json, ...] = ()
+) -> FakeApi:
     """Revision 2 was rolled out five minutes ago; revision 1 has served for hours."""
     old = [pod("web", 8 + number, age=9000) for number in range(old_ready)]
     return web(
         *new,
         *old,
-        deployments=[deployment("web", replicas=2, revision=2)],
+        deployments=[deployment("web", replicas=2, revision=2, conditions=list(conditions))],
         replicasets=[
             replica_set("web", 1, age=9000, pods=old_ready, ready=old_ready),
             replica_set("web", 2, age=300, pods=len(new)),
@@ -247,11 +250,33 @@ async def test_a_rollout_whose_volume_is_missing_is_undone_first() -> None:
     assert any(row.mode == "bad-rollout" for row in found.rows)
 
 
-async def test_no_rollout_is_undone_for_want_of_an_address() -> None:
+LATE = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+
+
+@pytest.mark.parametrize("conditions", [(), (LATE,)], ids=["early", "late"])
+async def test_no_rollout_is_undone_for_want_of_an_address(conditions: tuple[Json, ...]) -> None:
     mine = said(NO_ADDRESS, "FailedCreatePodSandBox", pod="web-hash2-p1")
-    found = await cause(rolling(held(revision=2), events=[mine]), "pod-sandbox")
+    api = rolling(held(revision=2), events=[mine], conditions=conditions)
+    found = await cause(api, "pod-sandbox")
     assert found.remedies == ("fix-network",)
     assert (found.began_with_revision, found.good_revision) == (None, None)
+
+
+async def test_tries_of_a_job_that_ran_and_failed_are_another_fault() -> None:
+    of_job: Json = {"controller": ("Job", "web"), "age": 300}
+    error = {"terminated": ended("Error", 3, ago_seconds=200)}
+    tries = [pod("web", n, phase="Failed", ready=False, state=error, **of_job) for n in (2, 3)]
+    waits = pod("web", phase="Pending", ready=False, state=waiting("ContainerCreating"), **of_job)
+    made = {
+        "metadata": meta("web"),
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "backoffLimit": 4, "template": {}},
+        "status": {"failed": 2, "active": 1},
+    }
+    api = world(jobs=[made], pods=[*tries, waits], events=[said(MISSING, pod="web-p1")])
+    found = await diagnosed(api, subject(Kind.JOB))
+    assert found.cause is not None
+    every = [found.cause.mode, *(one.mode for one in found.also_broken)]
+    assert sorted(every) == ["job-failed", "volume-mount"]
 
 
 SANDBOXES = words("sandboxes")

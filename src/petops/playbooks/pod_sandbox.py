@@ -12,10 +12,19 @@ from datetime import datetime
 from typing import Final
 
 from petops.domain.diagnosis import Finding, Verdict
+from petops.domain.facts import AffectedPods
 from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Ledger, suspected_in
 from petops.playbooks.pod_trouble import living, names, quoted, worst_of
 from petops.playbooks.pod_watch import for_two_minutes, judged_by
-from petops.playbooks.starts import Held, held_by_sandbox, is_held, node_row, plain, weight
+from petops.playbooks.starts import (
+    Held,
+    consequences,
+    held_by_sandbox,
+    is_held,
+    node_row,
+    plain,
+    weight,
+)
 from petops.playbooks.steps.objects import nearby_pods, object_events
 from petops.playbooks.steps.workloads import affected_pods, node_conditions
 from petops.playbooks.volume_mount import waits_still
@@ -114,11 +123,13 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         seen = f"nothing is said of a sandbox of {names(idle)}"
         ledger.refutes(object_events, statement, seen=seen, refuted_if=refuted_if)
         return ledger.finding(Verdict.REFUTED, seen)
-    return _weighed(ledger, held, case.window.end)
+    return _weighed(ledger, affected, held, case.window.end)
 
 
-def _weighed(ledger: Ledger, held: tuple[Held, ...], now: datetime) -> Finding:
-    owner = worst_of(one.pod for one in held)
+def _weighed(
+    ledger: Ledger, affected: AffectedPods, held: tuple[Held, ...], now: datetime
+) -> Finding:
+    owner = worst_of(one.pod for one in held) or affected.subject
     own = [one for one in held if one.pod.owner == owner]
     longest = max(one.seconds(now) for one in own)
     nodes = sorted({one.pod.node for one in own})
@@ -141,7 +152,7 @@ def _weighed(ledger: Ledger, held: tuple[Held, ...], now: datetime) -> Finding:
         subject=owner,
         is_proven=False,
         remedies=REMEDIES,
-        explains=EXPLAINS,
+        explains=consequences(EXPLAINS, affected.pods, owner),
         advice=ADVICE[why].format(nodes=_some(nodes)),
     )
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from petops.domain.facts import NodeConditions, Pod
 from petops.domain.objects import Occurrence
+from petops.domain.subject import Subject
 from petops.playbooks.base import Ledger
 from petops.playbooks.pod_trouble import PATIENCE_SECONDS
 from petops.playbooks.steps.workloads import node_conditions
@@ -89,6 +90,20 @@ def held_by_sandbox(
 def weight(seconds: float) -> float:
     """Return what being held for so long weighs: a few seconds are part of every start."""
     return 0.5 if seconds >= SURE_SECONDS else 0.4 if seconds >= PATIENCE_SECONDS else 0.2
+
+
+def consequences(modes: tuple[str, ...], pods: Iterable[Pod], owner: Subject) -> tuple[str, ...]:
+    """Return what follows from pods being held.
+
+    A Job's failure does not where tries of it ran and ended with an error: that is another fault.
+    """
+    ran = any(
+        one.last_stop is not None and one.last_stop.exit_code != 0
+        for pod in pods
+        if pod.owner == owner
+        for one in pod.containers
+    )
+    return tuple(mode for mode in modes if not (ran and mode == "job-failed"))
 
 
 def node_row(ledger: Ledger, held: Sequence[Held]) -> None:

@@ -11,12 +11,19 @@ from datetime import datetime
 from typing import Final
 
 from petops.domain.diagnosis import Finding, Verdict
-from petops.domain.facts import Pod
+from petops.domain.facts import AffectedPods, Pod
 from petops.domain.objects import Occurrence
 from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Ledger, suspected_in
 from petops.playbooks.pod_trouble import PATIENCE_SECONDS, living, names, quoted, worst_of
 from petops.playbooks.pod_watch import for_two_minutes, judged_by
-from petops.playbooks.starts import Held, held_by_volumes, is_held, node_row, weight
+from petops.playbooks.starts import (
+    Held,
+    consequences,
+    held_by_volumes,
+    is_held,
+    node_row,
+    weight,
+)
 from petops.playbooks.steps.objects import nearby_pods, object_events
 from petops.playbooks.steps.workloads import affected_pods, node_conditions, recent_rollouts
 from petops.playbooks.volume_words import ADVICE, OF_CONFIG, SAID, reason_of, tail_of
@@ -52,11 +59,13 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         seen = f"nothing is said of volumes of {names(idle)}"
         ledger.refutes(object_events, statement, seen=seen, refuted_if=refuted_if)
         return ledger.finding(Verdict.REFUTED, seen)
-    return _weighed(ledger, held, case.window.end)
+    return _weighed(ledger, affected, held, case.window.end)
 
 
-def _weighed(ledger: Ledger, held: tuple[Held, ...], now: datetime) -> Finding:
-    owner = worst_of(one.pod for one in held)
+def _weighed(
+    ledger: Ledger, affected: AffectedPods, held: tuple[Held, ...], now: datetime
+) -> Finding:
+    owner = worst_of(one.pod for one in held) or affected.subject
     own = [one for one in held if one.pod.owner == owner]
     longest = max(one.seconds(now) for one in own)
     said = sorted(
@@ -84,7 +93,7 @@ def _weighed(ledger: Ledger, held: tuple[Held, ...], now: datetime) -> Finding:
         subject=owner,
         is_proven=False,
         remedies=CONFIG_REMEDIES if why in OF_CONFIG else REMEDIES,
-        explains=EXPLAINS,
+        explains=consequences(EXPLAINS, affected.pods, owner),
         advice=f"{ADVICE[why]} ({told})",
     )
 
