@@ -129,6 +129,46 @@ def test_what_was_not_recorded_or_was_refused_is_not_said_to_be_none(tmp_path: P
     assert api.answer(ApiRequest.of("GET", "/apis/batch/v1/jobs")).json()["items"] == []
 
 
+def test_events_that_were_refused_are_not_said_to_be_none(tmp_path: Path) -> None:
+    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403}
+    written(tmp_path, events=status)
+    path = "/api/v1/namespaces/shop/events"
+    assert recorded_api(tmp_path).answer(ApiRequest.of("GET", path)).status == 403
+    newer = {"apiVersion": "events.k8s.io/v1", "kind": "EventList", "items": []}
+    (tmp_path / "events-v1.json").write_text(json.dumps(newer))
+    assert recorded_api(tmp_path).answer(ApiRequest.of("GET", path)).status == 200
+
+
+def test_what_stands_behind_needs_no_date_and_a_job_no_selector(tmp_path: Path) -> None:
+    """People write folders by hand as they write manifests."""
+    bare_pod = pod("web", 1, startTime=ago(60))
+    del bare_pod["metadata"]["creationTimestamp"]
+    made = {"metadata": {"name": "nightly", "namespace": "shop"}, "spec": {"template": {}}}
+    jobs = {"apiVersion": "batch/v1", "kind": "JobList", "items": [made]}
+    api = recorded_api(written(tmp_path, pods=raw("pods", [bare_pod]), jobs=jobs))
+    found = api.answer(ApiRequest.of("GET", AT)).json()["items"]
+    assert found[0]["metadata"]["creationTimestamp"] == ago(60)
+    listed = api.answer(ApiRequest.of("GET", "/apis/batch/v1/jobs")).json()["items"]
+    by_name = {"batch.kubernetes.io/job-name": "nightly"}
+    assert listed[0]["spec"]["selector"]["matchLabels"] == by_name
+
+
+def test_a_pod_that_was_recorded_without_its_defaults_can_be_resized(tmp_path: Path) -> None:
+    small = {"requests": {"cpu": "100m"}, "limits": {"cpu": "200m"}}
+    one = pod("web", 1, container={"resources": small})
+    del one["metadata"]["ownerReferences"]
+    api = recorded_api(written(tmp_path, pods=raw("pods", [one])))
+    wider = {"name": "app", "resources": {"limits": {"cpu": "400m"}}}
+    request = ApiRequest.of(
+        "PATCH",
+        f"{AT}/web-hash1-p1/resize?dryRun=All",
+        {"spec": {"containers": [wider]}},
+        content_type="application/strategic-merge-patch+json",
+    )
+    answer = api.answer(request)
+    assert answer.status == 200, answer.json()
+
+
 def test_a_wish_for_the_future_is_not_when_it_was_recorded(tmp_path: Path) -> None:
     late = pod("web", 1, container={"env": [{"name": "UNTIL", "value": "2031-01-01T00:00:00Z"}]})
     late["metadata"]["annotations"] = {"expires": "2032-01-01T00:00:00Z"}

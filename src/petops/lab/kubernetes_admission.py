@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from petops.lab import kubernetes_status as says
 from petops.lab.chance import Chance
 from petops.lab.defaults import event, fill_in
@@ -68,6 +70,10 @@ class Admission:
             else {**now, "metadata": {**now["metadata"], "name": "generated"}}
         )
         kind = "pods/resize" if resizes else resource.plural
+        if before is not None and resizes:
+            # A pod that was recorded without its defaults has got them just now; none was changed.
+            before = copy.deepcopy(before)
+            fill_in(resource.plural, before, self._chance)
         found = faults(kind, before, named)
         if found:
             raise says.invalid(resource, now["metadata"].get("name", ""), found)

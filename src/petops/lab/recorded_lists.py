@@ -38,6 +38,8 @@ LISTS: Final[Mapping[str, str]] = {
 }
 """Files by the kind that they hold where what is in them does not say it."""
 _UNSELECTING: Final = frozenset({"cronjobs", "controllerrevisions"})
+# Whose age is asked for: what stands behind something else may be written down without its date.
+_DATED: Final = frozenset({"pods", "replicasets", "nodes"})
 _EVENTS: Final = "events.k8s.io"
 _HINT: Final = "docs/cases.md says what a case holds"
 
@@ -122,7 +124,10 @@ def refused_lists(folder: Path) -> frozenset[str]:
     for stem, kind in LISTS.items():
         file = folder / f"{stem}.json"
         document = read_json(file) if file.is_file() else None
-        if isinstance(document, dict) and document.get("kind") == "Status" and kind != "Event":
+        elsewhere = stem == "node-events" or (folder / "events-v1.json").exists()
+        if kind == "Event" and elsewhere:
+            continue
+        if isinstance(document, dict) and document.get("kind") == "Status":
             found.add(next(one.plural for one in SERVED if one.kind == kind and one.preferred))
     return frozenset(found)
 
@@ -165,7 +170,9 @@ def _checked(item: Json, resource: Resource, where: str) -> Json:
     metadata.setdefault("resourceVersion", "1")
     if resource.plural != "events":
         kept.setdefault("spec", {})
-        _dated(metadata, f"{where}, {name}")
+        _complete(kept, resource, name)
+        if resource.plural in _DATED or metadata.get("creationTimestamp") is not None:
+            _dated(metadata, f"{where}, {name}")
     if why := _lacks(kept, resource):
         raise UsageError(f"{where}, {name}: {why}", hint=_HINT)
     return kept
@@ -209,6 +216,15 @@ def _unread(status: Json) -> str:
         if ended is not None and not isinstance(ended.get("exitCode"), int):
             return f"{part}.terminated of {status['name']} has no exitCode"
     return ""
+
+
+def _complete(item: Json, resource: Resource, name: str) -> None:
+    """Give what controllers give by a rule, to an object that was written down without it."""
+    if resource.plural == "pods" and (began := (item.get("status") or {}).get("startTime")):
+        item["metadata"].setdefault("creationTimestamp", began)
+    if resource.plural == "jobs":
+        by_name = {"matchLabels": {"batch.kubernetes.io/job-name": name}}
+        item["spec"].setdefault("selector", by_name)
 
 
 def _dated(metadata: Json, where: str) -> None:
