@@ -20,8 +20,12 @@ TIMEOUT_SECONDS: Final = 10.0
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 # `image` is empty on the pod's own cgroup, and missing where the kubelet's /metrics/resource is
-# scraped besides cAdvisor: without it, memory and CPU would count twice.
-_CONTAINER = '{{namespace="{namespace}",pod=~"{pods}",container!="",container!="POD",image!=""}}'
+# scraped besides cAdvisor: without it, memory and CPU would count twice. Where no series has it
+# (dropped by relabelling, or only /metrics/resource is scraped), it is asked without.
+_HAS_IMAGE: Final = ',image!=""'
+_CONTAINER = (
+    '{{namespace="{namespace}",pod=~"{pods}",container!="",container!="POD"' + _HAS_IMAGE + "}}"
+)
 _POD = '{{namespace="{namespace}",pod=~"{pods}"}}'
 _ONE_CONTAINER = ("namespace", "pod", "container", "id", "name")
 
@@ -93,13 +97,19 @@ class PrometheusMcp:
         """Return the samples in the window, one series a container."""
         selector = SELECTORS[signal]
         query = range_query(selector, scope, window)
-        arguments = {"query": query, "time": f"{window.end.timestamp():.3f}"}
-        answer = await self._server.call(EXECUTE_QUERY, arguments, TIMEOUT_SECONDS)
-        series = parse_matrix(answer)
+        series = await self._matrix(query, window)
+        if not series and _HAS_IMAGE in query:
+            plainer = query.replace(_HAS_IMAGE, "", 1)
+            if series := await self._matrix(plainer, window):
+                query = plainer
         return Readings(
             asked=Asked(source=SOURCE, query=query, window=window),
             series=once(series, selector.distinct_by),
         )
+
+    async def _matrix(self, query: str, window: Window) -> tuple[Series, ...]:
+        arguments = {"query": query, "time": f"{window.end.timestamp():.3f}"}
+        return parse_matrix(await self._server.call(EXECUTE_QUERY, arguments, TIMEOUT_SECONDS))
 
 
 def range_query(selector: Selector, scope: PodScope, window: Window) -> str:

@@ -61,6 +61,27 @@ async def test_recorded_series_keep_their_labels_and_true_times() -> None:
     assert first.samples[0] == Sample(at=datetime.fromtimestamp(1795409936, UTC), value=2_789_376.0)
 
 
+class WithoutImages(Answers):
+    """A server whose series had their `image` dropped."""
+
+    async def call(
+        self, tool: str, arguments: Mapping[str, Any], timeout_seconds: float
+    ) -> Mapping[str, Any]:
+        found = await super().call(tool, arguments, timeout_seconds)
+        return {**found, "result": []} if "image" in arguments["query"] else found
+
+
+async def test_series_without_an_image_are_taken_where_there_are_no_others() -> None:
+    server = WithoutImages(recorded("memory_working_set.range"))
+    readings = await PrometheusMcp(server).read(Signal.MEMORY_WORKING_SET_BYTES, SCOPE, WINDOW)
+    assert len(server.calls) == 2
+    assert readings.series
+    assert 'container!="POD"}' in readings.asked.query
+    with_images = Answers(recorded("memory_working_set.range"))
+    await PrometheusMcp(with_images).read(Signal.MEMORY_WORKING_SET_BYTES, SCOPE, WINDOW)
+    assert len(with_images.calls) == 1
+
+
 async def test_no_data_is_no_error() -> None:
     server = Answers({"resultType": "matrix", "result": []})
     readings = await PrometheusMcp(server).read(Signal.REQUESTS_TOTAL, SCOPE, WINDOW)

@@ -24,6 +24,7 @@ from petops.domain.subject import Subject
 from petops.errors import SourceError
 from petops.playbooks.base import Case, Sources, step
 from petops.playbooks.growth import distinct, thinned
+from petops.playbooks.lifetimes import told_apart
 from petops.playbooks.steps.workloads import affected_pods, recent_rollouts, worst_owner
 
 MIB = 1024 * 1024
@@ -109,11 +110,11 @@ async def _lifetimes(
 
     async with asyncio.TaskGroup() as group:
         asked = {signal: group.create_task(read(signal)) for signal in _SIGNALS}
-    answers = {signal: _by_container(task.result()) for signal, task in asked.items()}
+    known = {pod.name: pod for pod in pods}
+    answers = told_apart({one: _by_container(task.result()) for one, task in asked.items()}, known)
     memory = _fuller(answers[Signal.MEMORY_RSS_BYTES], answers[Signal.MEMORY_WORKING_SET_BYTES])
     if not memory and isinstance(why := asked[Signal.MEMORY_RSS_BYTES].result(), SourceError):
         raise why
-    known = {pod.name: pod for pod in pods}
     lives = []
     for key, samples in sorted(memory.items()):
         life = _lifetime(key, samples, answers, known, gone)
