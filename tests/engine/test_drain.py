@@ -11,14 +11,17 @@ import pytest
 
 from petops.domain import events as ev
 from petops.domain.change import Advice, DrainNode, Risk, Uncordon
+from petops.domain.diagnosis import Finding
 from petops.domain.evidence import Window
 from petops.domain.incident import Incident
 from petops.domain.phases import Phase
 from petops.domain.policy import Identity, Rules
+from petops.domain.subject import Kind, Subject
 from petops.engine.engine import Engine
 from petops.errors import DeniedError, ForbiddenError, OutcomeUnknownError, SourceError
-from petops.playbooks.base import Case, Judgement
+from petops.playbooks.base import Case, Evidence, Judgement
 from tests.engine.stage import RESPONDER, NodeStage, offered
+from tests.recorded import CLUSTER
 
 pytestmark = pytest.mark.looptime
 SECOND = Identity(user="bob", channel="slack")
@@ -54,6 +57,23 @@ async def test_the_offers_are_green_first_and_name_each_pod() -> None:
         assert isinstance(drain.inverse, Uncordon)
         assert isinstance(waiting.proposals[2].change, Advice)
         assert "eksctl scale" in waiting.proposals[2].change.handover
+
+
+async def test_a_culprit_that_may_not_be_read_leaves_what_can_be_done_at_its_node() -> None:
+    stage = NodeStage()
+    (mode,) = stage.modes.values()
+    hog = Subject(cluster=CLUSTER, kind=Kind.DEPLOYMENT, namespace="kube-system", name="hog")
+
+    def conclude(case: Case, evidence: Evidence) -> Finding:
+        return replace(mode.conclude(case, evidence), culprit=hog)
+
+    stage.modes = {mode.name: replace(mode, conclude=conclude)}
+    stage.fleet.fail["workload"] = [SourceError("forbidden")]
+    async with stage.running() as engine:
+        await stage.report(engine)
+        waiting = await stage.until(engine, Phase.WAITING)
+        assert waiting.proposals[0].remedy == "cordon-node"
+        assert waiting.proposals[0].change.subject.kind is Kind.NODE
 
 
 async def test_a_drain_that_two_signed_ends_verified() -> None:

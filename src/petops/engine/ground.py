@@ -45,7 +45,14 @@ class Ground:
         subject = cause.target
         if subject is None:
             raise SourceError("the diagnosis names no object")
-        workload = (await self._given.cluster.workload(subject)).value
+        try:
+            workload = (await self._given.cluster.workload(subject)).value
+        except SourceError:
+            # A culprit in a namespace that may not be read leaves what can be done at its node.
+            if cause.culprit is None or cause.subject is None:
+                raise
+            subject = cause.subject
+            workload = (await self._given.cluster.workload(subject)).value
         about = cause.subject or subject
         async with asyncio.TaskGroup() as group:
             headroom = group.create_task(self._headroom(subject))

@@ -30,7 +30,7 @@ class _Words:
 
     def plan(self, situation: Situation) -> Change | Refusal:
         """Return the advice for this situation."""
-        subject = situation.workload.subject
+        subject = situation.finding.culprit or situation.workload.subject
         names = {
             "name": subject.name,
             "kind": subject.kind.lower(),
