@@ -173,7 +173,8 @@ def _older_row(
     ]
     ready = serving(rollouts, affected.pods)
     if ready:
-        count = sum(pod.ready for pod in older)
+        # An alarm about one pod is asked about it alone: its elders are counted by ReplicaSet.
+        count = max(sum(pod.ready for pod in older), ready[0].ready_pods)
         seen = f"{count} pods of revision {ready[0].number} are ready"
         ledger.supports(recent_rollouts, 0.3, statement, seen=seen, refuted_if=refuted_if)
         return False

@@ -21,6 +21,7 @@ from petops.playbooks.pod_trouble import (
     is_misconfigured,
     living,
     quoted,
+    quoted_end,
 )
 from petops.playbooks.pod_watch import for_two_minutes, judged_by
 from petops.playbooks.steps.beside import log_lines
@@ -99,7 +100,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
 
 def _misconfigured(ledger: Ledger, broken: list[Found]) -> Finding:
     pod, container = min(broken, key=lambda one: one[0].name)
-    said = quoted(container.waiting_message) if container.waiting_message else "no message"
+    said = quoted_end(container.waiting_message) if container.waiting_message else "no message"
     ledger.supports(
         affected_pods,
         0.7,

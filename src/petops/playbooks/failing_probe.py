@@ -31,12 +31,16 @@ REMEDIES = ("undo-rollout", "look-closer")
 KILL_REMEDIES = ("undo-rollout", "fix-probe")
 EXPLAINS = ("no-endpoints", "hpa-maxed")
 
-FAILED: Final = re.compile(r"(Readiness|Liveness|Startup) probe failed:")
+FAILED: Final = re.compile(r"(Readiness|Liveness|Startup) probe (?:failed|errored)\b[^:]*:")
 HOW: Final = (
     (re.compile(r"HTTP probe failed with statuscode: (\d{3})\b"), "answers {0}"),
     (re.compile(r"connect: connection refused"), "refuses connections"),
+    (re.compile(r"service unhealthy \(responded with \"([A-Z_]{1,40})\"\)"), "answers {0}"),
     (
-        re.compile(r"context deadline exceeded|Client\.Timeout|i/o timeout"),
+        re.compile(
+            r"context deadline exceeded|Client\.Timeout|i/o timeout"
+            r"|command timed out|timed out after"
+        ),
         "does not answer in time",
     ),
 )

@@ -5,6 +5,7 @@ Each one thing seen, and what would refute it.
 
 from __future__ import annotations
 
+from petops.domain.diagnosis import Weighs
 from petops.domain.facts import Lifetime, Rollouts
 from petops.playbooks.base import Ledger
 from petops.playbooks.growth import growth, noise_mib, slope
@@ -86,6 +87,11 @@ def kill_row(ledger: Ledger, found: Suspect) -> None:
         return
     others = sorted({f"{one.reason or 'ended'} (exit {one.exit_code})" for one in stops.stops})
     grows = bool(found.leaking) or found.leaks_by_age
+    if others and grows and found.ends_near_its_limit:
+        # Not killed by the kernel, and yet for its memory: too slow for a probe, or given up.
+        seen = f"{', '.join(others)}, near its limit each time"
+        ledger.row(container_stops, Weighs.AGAINST, statement, seen=seen, refuted_if=refuted_if)
+        return
     # What ends by itself again and again is young whenever it is looked at: its start is no leak.
     if others and (not grows or found.restarts >= RESTARTS_OF_A_LOOP):
         ledger.opposes(

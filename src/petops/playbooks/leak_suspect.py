@@ -15,6 +15,12 @@ from petops.playbooks.growth import Growth, at_limit, growth, is_flat, pooled, s
 # A revision that served this long before it was replaced is taken as good where nothing measured
 # it.
 GOOD_AFTER = timedelta(hours=1)
+# Readings that are older than this are no word of what a container does now.
+STALE = timedelta(minutes=5)
+# A container that ended this near its limit, after growing for so long, ended for its memory,
+# whoever ended it: a program that is short of memory is too slow for its liveness probe.
+NEAR_LIMIT_RATIO = 0.8
+LONG_GROWN_SECONDS = 300.0
 # A rise that is slower than the leak by this much is another thing than the leak.
 SLOWER_RATIO = 1 / 3
 
@@ -40,6 +46,22 @@ class Suspect:
     @property
     def leaks_by_age(self) -> bool:
         return self.together is not None and self.together.leaking
+
+    @property
+    def ends_near_its_limit(self) -> bool:
+        """Whether two lifetimes or more grew for minutes, and ended when near their limit."""
+        ended = [
+            (one, life.limit_mib)
+            for life in self.lives
+            if not life.alive and (one := growth(life)) is not None
+        ]
+        near = [
+            one
+            for one, limit in ended
+            if one.leaking and one.seconds >= LONG_GROWN_SECONDS
+            if limit is not None and one.to_mib >= NEAR_LIMIT_RATIO * limit
+        ]
+        return len(near) >= 2
 
     @property
     def is_measured(self) -> bool:
@@ -119,6 +141,12 @@ def _suspect(
         restarts=sum(one.restarts for one in containers),
         began_at=min(starts, default=None),
     )
+
+
+def unseen_since(suspect: Suspect, now: datetime) -> datetime | None:
+    """Return since when none of its containers was measured; None where one was just now."""
+    latest = max((life.seen_until for life in suspect.lives), default=None)
+    return latest if latest is not None and now - latest > STALE else None
 
 
 def good_revision(

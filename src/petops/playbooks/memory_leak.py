@@ -7,6 +7,7 @@ node.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from petops.domain.diagnosis import Finding, LeakForecast, Verdict, Weighs
 from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Ledger, suspected_in
@@ -26,6 +27,7 @@ from petops.playbooks.leak_suspect import (
     forecast,
     good_revision,
     suspects,
+    unseen_since,
 )
 from petops.playbooks.leak_watch import judge, relapse_seconds
 from petops.playbooks.steps.memory import container_memory, request_load, siblings
@@ -70,13 +72,20 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     if found.leaking or found.leaks_by_age:
         rollout_row(ledger, rollouts, with_rollout=with_rollout)
     began = rollouts.current.number if with_rollout and rollouts and rollouts.current else None
-    finding = _concluded(ledger, found, forecast(found), began if good else None)
+    unseen = unseen_since(found, case.window.end)
+    finding = _concluded(ledger, found, forecast(found), began if good else None, unseen)
     return replace(
         finding, began_with_revision=began, good_revision=good.number if good and began else None
     )
 
 
-def _concluded(ledger: Ledger, found: Suspect, ahead: LeakForecast, began: int | None) -> Finding:
+def _concluded(
+    ledger: Ledger,
+    found: Suspect,
+    ahead: LeakForecast,
+    began: int | None,
+    unseen: datetime | None,
+) -> Finding:
     grows = bool(found.leaking) or found.leaks_by_age
     if ledger.refuted and not grows:
         because = f"{found.owner.name}/{found.container} does not leak: {flat_words(found)}"
@@ -94,18 +103,28 @@ def _concluded(ledger: Ledger, found: Suspect, ahead: LeakForecast, began: int |
             "a leak or too low a limit, its growth was not measured"
         )
         return _finding(ledger, Verdict.UNDECIDED, because, found)
-    if not found.kills and _with_load(ledger):
-        because = (
-            f"memory of {found.owner.name}/{found.container} grows by {found.mib_per_minute:.1f} "
-            "MiB a minute, and its requests grow too: load or a leak"
-        )
-        return _finding(ledger, Verdict.UNDECIDED, because, found)
+    if doubt := "" if found.kills else _doubt(ledger, found, unseen):
+        name = f"memory of {found.owner.name}/{found.container}"
+        return _finding(ledger, Verdict.UNDECIDED, f"{name} {doubt}", found)
     because = f"{found.owner.name}/{found.container} leaks {found.mib_per_minute:.1f} MiB a minute"
     if began is not None:
         because += f" since revision {began}"
+    if unseen is not None:
+        ahead = replace(ahead, seconds_to_kill=None, next_kill_at=None)
     if ahead.next_kill_at is not None:
         because += f"; next kill at {ahead.next_kill_at:%H:%M:%S}Z"
     return _finding(ledger, Verdict.SUPPORTED, because, found, ahead)
+
+
+def _doubt(ledger: Ledger, found: Suspect, unseen: datetime | None) -> str:
+    """Say why growth that killed nothing need not be a leak that goes on; empty where it must."""
+    if _with_load(ledger):
+        rate = f"grows by {found.mib_per_minute:.1f} MiB a minute"
+        return f"{rate}, and its requests grow too: load or a leak"
+    if unseen is not None:
+        at = f"{unseen:%H:%M:%S}Z"
+        return f"grew, and was not measured since {at}: whether it still does is not known"
+    return ""
 
 
 def _with_load(ledger: Ledger) -> bool:

@@ -148,6 +148,12 @@ def quoted(text: str, most: int = 160) -> str:
     return f"«{plain if len(plain) <= most else plain[: most - 1] + '…'}»"
 
 
+def quoted_end(text: str, most: int = 160) -> str:
+    """Return the end of a text of others, as `quoted` does: what runtimes wrap, they put first."""
+    plain = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return quoted(plain if len(plain) <= most else "…" + plain[1 - most :], most)
+
+
 def ago(then: datetime | None, now: datetime) -> str:
     """Return how long ago something was, for reading."""
     if then is None:

@@ -19,11 +19,14 @@ from petops.playbooks.steps.objects import object_events
 from petops.playbooks.steps.workloads import affected_pods, node_conditions, recent_rollouts
 
 NAME = "unschedulable"
-REMEDIES = ("undo-rollout", "add-nodes", "lower-requests")
+ROOM_REMEDIES = ("undo-rollout", "add-nodes")
+REMEDIES = (*ROOM_REMEDIES, "lower-requests")
 MISFIT_REMEDIES = ("undo-rollout", "fix-scheduling")
 ROOM: Final = frozenset(
     {"cpu", "memory", "ephemeral-storage", "pods", "volumes", "none", "cordoned"}
 )
+# What a smaller request gives back; the number of pods or of volumes is no request.
+REQUESTED: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
 EXPLAINS = ("bad-rollout", "no-endpoints", "hpa-maxed", "failing-probe")
 # A cluster autoscaler takes a minute or two; a scheduler that only waits its turn takes seconds.
 SURE_SECONDS: Final = 60.0
@@ -38,7 +41,13 @@ PHRASES: Final = (
     ("extended", re.compile(r"(\d+) Insufficient [a-z0-9.-]+/[A-Za-z0-9._-]+")),
     ("taint", re.compile(r"(\d+) node\(s\) had (?:untolerated taint|taint)(?:\(s\)| \{)")),
     ("selector", re.compile(r"(\d+) node\(s\) didn't match Pod's node affinity/selector")),
-    ("affinity", re.compile(r"(\d+) node\(s\) didn't match pod (?:anti-)?affinity rules")),
+    (
+        "affinity",
+        re.compile(
+            r"(\d+) node\(s\) (?:didn't match pod (?:anti-)?affinity rules"
+            r"|didn't satisfy existing pods anti-affinity rules)"
+        ),
+    ),
     ("spread", re.compile(r"(\d+) node\(s\) didn't match pod topology spread constraints")),
     (
         "volume",
@@ -50,7 +59,14 @@ PHRASES: Final = (
     ("volumes", re.compile(r"(\d+) node\(s\) exceed max volume count")),
     ("port", re.compile(r"(\d+) node\(s\) didn't have free ports for the requested pod ports")),
     ("cordoned", re.compile(r"(\d+) node\(s\) were unschedulable")),
-    ("claim", re.compile(r"(pod has unbound immediate PersistentVolumeClaims)")),
+    (
+        "claim",
+        re.compile(
+            r"(pod has unbound immediate PersistentVolumeClaims"
+            r"|\d+ node\(s\) didn't find available persistent volumes to bind)"
+        ),
+    ),
+    ("no-claim", re.compile(r'^(persistentvolumeclaim "[^"]*" not found)')),
     ("none", re.compile(r"(no nodes available to schedule pods)")),
 )
 SAID: Final = {
@@ -68,12 +84,18 @@ SAID: Final = {
     "port": "its host port is taken",
     "cordoned": "nodes that are cordoned",
     "claim": "a volume claim that is not bound",
+    "no-claim": "a volume claim that does not exist",
     "none": "no node at all",
 }
 PROVEN: Final = frozenset({"cpu", "memory", "selector", "taint"})
 ADVICE: Final = {
     "taint": "add nodes without the taint, or find out why the nodes have it; do not remove taints",
     "selector": "correct the node selector or affinity, or label the nodes that are meant",
+    "cordoned": "see whether the nodes that are cordoned may be used again",
+    "extended": "add nodes that have the resource that it asks for, or ask for less of it",
+    "volume": "its volume can be attached where it is and nowhere else: make room on a node there",
+    "claim": "find out why the claim is not bound: its StorageClass, and its provisioner's events",
+    "no-claim": "create the claim, or correct its name in the pod's volumes",
 }
 
 
@@ -111,17 +133,25 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     ledger.supports(affected_pods, weight, statement, seen=seen, refuted_if=refuted_if)
     why = _why_row(ledger, own)
     keys = [key for key, _ in why]
-    room = bool(ROOM & set(keys))
+    remedies = _remedies(keys)
+    room = remedies is not MISFIT_REMEDIES
     said = " and ".join(SAID[key] for key in keys) or "for a reason that petops does not know"
     return ledger.finding(
         Verdict.SUPPORTED,
         f"{own[0].owner.name} waits for a node: {said}",
         subject=owner,
         is_proven=not keys or keys[0] in PROVEN,
-        remedies=REMEDIES if room else MISFIT_REMEDIES,
+        remedies=remedies,
         explains=EXPLAINS,
         advice="" if room else "; ".join(ADVICE.get(key, f"see to {SAID[key]}") for key in keys),
     )
+
+
+def _remedies(keys: list[str]) -> tuple[str, ...]:
+    """Return what may help: a new node seldom stands where a volume is, nor takes a smaller pod."""
+    if REQUESTED & set(keys):
+        return REMEDIES
+    return ROOM_REMEDIES if ROOM & set(keys) and "volume" not in keys else MISFIT_REMEDIES
 
 
 def _why_row(ledger: Ledger, own: list[Pod]) -> tuple[tuple[str, int], ...]:

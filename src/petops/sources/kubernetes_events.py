@@ -6,6 +6,7 @@ dates its events by `eventTime`; a series has its own last time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +19,8 @@ Json = Any
 MOST_EVENTS: Final = 200
 LOG_LINES: Final = 20
 LOG_BYTES: Final = 16 * 1024
+# The kubelet's own words, for what takes more than it requested; its annotations say the same.
+_USING: Final = re.compile(r"\bContainer ([a-z0-9-]{1,63}) was using (\d{1,18}[A-Za-z]{0,2}), ")
 _MIB: Final = 1024 * 1024
 _UNDATED: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -35,11 +38,15 @@ def occurrence_of(event: Json) -> Occurrence:
     first = moment(event.get("firstTimestamp")) or made
     last = moment(series.get("lastObservedTime")) or moment(event.get("lastTimestamp")) or made
     notes = event["metadata"].get("annotations") or {}
-    used = quantity_bytes(str(notes.get("offending_containers_usage") or "").partition(",")[0])
+    message = str(event.get("message") or "")[:MOST_TEXT]
+    by_message = _USING.search(message) if event.get("reason") == "Evicted" else None
+    offender, usage = by_message.groups() if by_message is not None else ("", "")
+    usage = str(notes.get("offending_containers_usage") or usage).partition(",")[0]
+    used = quantity_bytes(usage)
     return Occurrence(
         reason=str(event.get("reason") or ""),
         is_warning=event.get("type") == "Warning",
-        message=str(event.get("message") or "")[:MOST_TEXT],
+        message=message,
         kind=str(about.get("kind") or ""),
         namespace=str(about.get("namespace") or ""),
         name=str(about.get("name") or ""),
@@ -47,7 +54,7 @@ def occurrence_of(event: Json) -> Occurrence:
         first_at=first,
         last_at=last,
         host=str((event.get("source") or {}).get("host") or ""),
-        offender=str(notes.get("offending_containers") or "")[:MOST_TEXT],
+        offender=str(notes.get("offending_containers") or offender)[:MOST_TEXT],
         offender_mib=None if used is None else used / _MIB,
     )
 

@@ -196,7 +196,8 @@ def _reason(found: Json, kind: str, status: str) -> str:
 
 def ready_changed_at(found: Json) -> datetime | None:
     """Return when the pod last became ready, or ceased to be."""
-    return moment(_condition(found, "Ready").get("lastTransitionTime"))
+    told = _condition(found, "Ready") or _condition(found, "DisruptionTarget")
+    return moment(told.get("lastTransitionTime"))
 
 
 def _condition(found: Json, kind: str) -> Json:
