@@ -81,7 +81,8 @@ _WORDS: Final[tuple[tuple[Category, frozenset[str]], ...]] = (
         Category.AVAILABILITY,
         frozenset(
             {"unavailable", "available", "ready", "unhealthy", "healthy", "replicas", "mismatch"}
-            | {"down", "up", "absent", "probe", "stuck", "pending", "waiting", "failed"}
+            | {"down", "up", "absent", "probe", "stuck", "pending", "waiting", "failed", "running"}
+            | {"unschedulable"}
         ),
     ),
 )
