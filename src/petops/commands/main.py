@@ -31,6 +31,7 @@ from petops.commands import (
 )
 from petops.commands.eval import evaluate
 from petops.errors import PetopsError, first_problem
+from petops.programs import own_log
 
 app = typer.Typer(
     name="petops",
@@ -94,6 +95,7 @@ app.command("modes")(runbooks.modes)
 
 def main() -> None:
     """Run a command; print what went wrong as one sentence and a hint, and exit with its code."""
+    own_log.kept()
     try:
         app()
     except (PetopsError, BaseExceptionGroup) as raised:
