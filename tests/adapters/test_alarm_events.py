@@ -239,6 +239,12 @@ def test_each_alert_is_an_alarm_and_a_resolved_one_is_ok() -> None:
     assert len({alarm.event_id for alarm in alarms}) == 2
 
 
+def test_a_heartbeat_beside_an_alert_is_no_alarm() -> None:
+    heartbeat = alert(alertname="Watchdog", severity="none")
+    assert one(payload(heartbeat, alert(pod="a"))).name == "KubePodCrashLooping"
+    assert parse_alertmanager(payload(heartbeat), HERE) == ()
+
+
 def test_the_same_alert_repeated_is_the_same_event() -> None:
     first, again = one(payload(alert(pod="a"))), one(payload(alert(pod="a")))
     assert first.event_id == again.event_id

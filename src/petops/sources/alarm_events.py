@@ -30,6 +30,9 @@ from petops.sources.metrics_insights import selected
 
 Json = Any
 
+HEARTBEATS: Final = frozenset({"Watchdog", "DeadMansSwitch", "InfoInhibitor"})
+"""Alerts of kube-prometheus that are meant to fire while all is well, or to silence others."""
+
 _STATES: Final = {
     "ALARM": AlarmState.ALARM,
     "OK": AlarmState.OK,
@@ -164,14 +167,18 @@ def _threshold(reason_data: Json) -> float | None:
 
 
 def parse_alertmanager(document: Json, mapping: AlarmMapping) -> tuple[Alarm, ...]:
-    """Return one alarm an alert of an Alertmanager webhook payload, version 4."""
+    """Return one alarm an alert of an Alertmanager webhook payload, version 4.
+
+    Heartbeats are no alarms: what fires always says nothing of anything.
+    """
     payload = _object(document, "the payload")
     if payload.get("version") != "4":
         raise UnreadableAlarmError("the payload is not of Alertmanager's version 4")
     alerts = payload.get("alerts")
     if not isinstance(alerts, list) or len(alerts) > _MOST_ALERTS:
         raise UnreadableAlarmError(f"the payload has no list of at most {_MOST_ALERTS} alerts")
-    return tuple(_alert(_object(one, "an alert"), mapping) for one in alerts)
+    every = (_alert(_object(one, "an alert"), mapping) for one in alerts)
+    return tuple(one for one in every if one.name not in HEARTBEATS)
 
 
 def _alert(alert: Json, mapping: AlarmMapping) -> Alarm:
