@@ -70,6 +70,35 @@ async def test_an_act_under_way_is_stopped_with_a_reason(handle: Any, tmp_path: 
         assert "asked to end where it is" in text_of(stage.app)
 
 
+def keys_of(app: Any) -> str:
+    """The row of keys at the bottom."""
+    return text_of(app).rstrip("\n").split("\n")[-1]
+
+
+async def test_keys_that_have_nothing_to_act_on_are_not_named(tmp_path: Path) -> None:
+    async with staged(embedded, tmp_path, ()) as stage:
+        await until(stage.pilot, "All is well")
+        await settled(stage.pilot)
+        assert not {"Open", "Decide", "On it", "Snooze"} & set(keys_of(stage.app).split("  "))
+        assert "Decide" not in keys_of(stage.app)
+        assert "Filter" in keys_of(stage.app)
+    diagnosed = index_of(ev.Diagnosed) + 1
+    async with staged(embedded, tmp_path, STORY[:diagnosed]) as stage:
+        await settled(stage.pilot)
+        assert "On it" in keys_of(stage.app)
+        assert "Decide" not in keys_of(stage.app)
+        await settled(stage.pilot, "a")
+        await until(stage.pilot, "has no change on offer")
+        await stage.engine.play(STORY[diagnosed:PROPOSED])
+        await until(stage.pilot, "Decide")
+        await settled(stage.pilot, "a")
+        assert "Approve" in keys_of(stage.app)
+    async with staged(embedded, tmp_path, STORY) as stage:
+        await settled(stage.pilot, "colon", *"history", "enter", "enter", "a")
+        assert "Approve" not in keys_of(stage.app)
+        assert "Reject" not in keys_of(stage.app)
+
+
 def risky(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Return the story with a first change that needs two people."""
     *before, last = entries

@@ -146,6 +146,23 @@ def test_a_leak_is_repaired_by_keyboard_alone(
         window.end()
 
 
+def test_a_terminal_that_is_closed_ends_the_lab_that_it_began(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    user = Terminal(tmp_path_factory.mktemp("user"))
+    window = Window(tmp_path_factory.mktemp("tmux"), user.environment, (80, 24))
+    try:
+        window.line(f"{shlex.quote(sys.executable)} -m petops tui --lab")
+        window.until("All is well", seconds=60)
+        assert "no lab runs" not in user.run("lab", "status")
+    finally:
+        window.end()
+    deadline = time.monotonic() + 30
+    while "no lab runs" not in (said := user.run("lab", "status")):
+        assert time.monotonic() < deadline, said
+        time.sleep(0.5)
+
+
 def _commanded(window: Window, line: str) -> None:
     window.press(":")
     window.until("command, for example")

@@ -21,8 +21,9 @@ def demo(
     """
     if not headless and sys.stdin.isatty() and sys.stdout.isatty():
         from petops.programs.dashboard import Wish, shown_until_left
+        from petops.programs.ending import until_told
 
-        asyncio.run(shown_until_left(Wish(config=context.obj, lab=True)))
+        asyncio.run(until_told(shown_until_left(Wish(config=context.obj, lab=True))))
         return
     from petops.programs.demo import told_live
 

@@ -39,6 +39,7 @@ def tui(
         served_on_loopback(words, port)
         return
     from petops.programs.dashboard import Wish, shown_until_left
+    from petops.programs.ending import until_told
 
     wish = Wish(config=context.obj, attach=tuple(attach or ()), lab=lab, incident=incident, utc=utc)
-    asyncio.run(shown_until_left(wish))
+    asyncio.run(until_told(shown_until_left(wish)))

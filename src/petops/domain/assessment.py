@@ -208,7 +208,7 @@ def _outside_hours(alarm: Alarm, rules: AssessmentRules) -> str:
             at = alarm.started_at.astimezone(ZoneInfo(rule.zone))
             is_day = not rule.days or DAYS[at.weekday()] in rule.days
             if not (is_day and rule.opens <= at.time() < rule.closes):
-                return f"{at:%a %H:%M} is outside the hours of {namespace}"
+                return f"{at:%a %H:%M} ({rule.zone}) is outside the hours of {namespace}"
     return ""
 
 

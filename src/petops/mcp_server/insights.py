@@ -182,4 +182,4 @@ def times(after: float, before: float) -> str:
 
 def clock(at: float) -> str:
     """Return a time of day in UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%H:%M")
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%MZ")

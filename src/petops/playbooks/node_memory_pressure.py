@@ -189,6 +189,8 @@ def _hog_row(
     why = "" if used is None else f"{used.unmeasured_pods} pods there are not measured"
     if used is not None and used.pods and not used.unmeasured_pods:
         why = "every pod that is left there stays near its request"
+    if used is not None and not used.pods and not used.unmeasured_pods:
+        why = "no pod is left there"
     ledger.not_measured(node_memory, statement, refuted_if=refuted_if, why=why)
     return None, "who takes the memory was not measured"
 

@@ -92,7 +92,7 @@ def _rulers(figure: Any, curves: Sequence[Curve], scale: Callable[[float], str])
 
 
 def _clock(at: float, span: float) -> str:
-    form = "%H:%M" if span <= 86_400 else "%d %H:%M"
+    form = "%H:%MZ" if span <= 86_400 else "%d %H:%MZ"
     return datetime.fromtimestamp(at, UTC).strftime(form)
 
 

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from petops.domain.change import Proposal
+from petops.domain.change import Advice, Proposal
 from petops.domain.incident import Incident
 from petops.tui import offer
 from petops.tui.desk import Desk
@@ -64,6 +64,20 @@ class ApprovalScreen(Deciding):
         held = self._held(incident)
         found = next((one for one in held if one.digest == self._digest), None)
         return found or (held[0] if held else None)
+
+    def idle(self) -> frozenset[str]:
+        """Return what cannot be done: nothing is on offer, it is advice, or there is one only."""
+        incident = self.desk.incident(self.ref)
+        proposal = self.proposal(incident) if incident else None
+        if incident is None or proposal is None:
+            return frozenset({"approve", "reject", "other(1)", "copy"})
+        stands = proposal in incident.on_offer
+        able = {
+            "approve": stands and not isinstance(proposal.change, Advice),
+            "reject": stands,
+            "other(1)": len(self._held(incident)) > 1,
+        }
+        return frozenset(action for action, is_able in able.items() if not is_able)
 
     @staticmethod
     def _held(incident: Incident) -> tuple[Proposal, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Static
@@ -38,6 +39,7 @@ class DeskScreen(Screen[None]):
         self.top_bar = TopBar(desk, self.title_words)
         self.banner = Banner(desk)
         self._drawn: dict[str, Text] = {}
+        self._idle: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
         yield self.top_bar
@@ -75,8 +77,33 @@ class DeskScreen(Screen[None]):
             self.banner.refresh_view()
             self.show()
 
+            self._name_keys()
+
     def show(self) -> None:
         """Draw what this screen is about."""
+
+    def idle(self) -> frozenset[str]:
+        """Return the actions that have nothing to act on now."""
+        return frozenset()
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The keys, of which those that have nothing to act on are not named below.
+
+        They answer all the same, with why there is nothing to do.
+        """
+        return {
+            key: one._replace(binding=replace(one.binding, show=False))
+            if one.binding.action in self._idle
+            else one
+            for key, one in super().active_bindings.items()
+        }
+
+    def _name_keys(self) -> None:
+        idle = self.idle()
+        if idle != self._idle:
+            self._idle = idle
+            self.refresh_bindings()
 
     def draw(self, selector: str, text: Text, *, layout: bool = False) -> None:
         """Draw a text where it differs from the one that is there: most are told again as is."""

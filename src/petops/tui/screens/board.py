@@ -59,6 +59,10 @@ class BoardScreen(Deciding):
         self._peek_lines = 0
         self._is_roomy = False
 
+    def idle(self) -> frozenset[str]:
+        """Nothing is ordered where there are no rows."""
+        return super().idle() | (frozenset() if self.rows.rows else {"order"})
+
     def body(self) -> ComposeResult:
         yield Static(id="board-filter")
         yield Static(id="board-head")

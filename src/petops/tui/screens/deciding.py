@@ -16,6 +16,7 @@ from petops.tui.feed import Ref
 from petops.tui.screens.base import DeskScreen
 from petops.tui.screens.confirm import Confirm, Question
 from petops.tui.screens.correct import Correct
+from petops.tui.wording import is_over
 
 if TYPE_CHECKING:
     from petops.tui.app import Dashboard
@@ -30,6 +31,20 @@ class Deciding(DeskScreen):
     def chosen(self) -> Ref | None:
         """The incident that is chosen, if one is."""
         return None
+
+    def idle(self) -> frozenset[str]:
+        """Return what cannot be done with the chosen incident as it is."""
+        incident = self.desk.incident(self.chosen) if self.chosen else None
+        if incident is None:
+            return frozenset({"open", "choose", "approval", "acknowledge", "snooze", "correct", "copy"})
+        changes = [one for one in incident.on_offer if not isinstance(one.change, Advice)]
+        able = {
+            "approval": bool(changes),
+            "acknowledge": incident.acknowledged is None and not is_over(incident),
+            "snooze": not is_over(incident),
+            "correct": incident.diagnosis is not None,
+        }
+        return frozenset(action for action, is_able in able.items() if not is_able)
 
     @property
     def desk_app(self) -> Dashboard:
