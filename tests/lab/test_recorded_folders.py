@@ -97,6 +97,9 @@ def test_everything_in_one_file_is_told_apart_by_kind(tmp_path: Path) -> None:
     (tmp_path / "all.json").write_text(json.dumps({"kind": "List", "items": every}))
     kinds = [resource.kind for resource, _ in recorded_objects(tmp_path)]
     assert sorted(kinds) == ["Deployment", "Event", "Node", "Pod", "Pod", "ReplicaSet"]
+    api = recorded_api(tmp_path)
+    for path in ("/api/v1/pods", "/api/v1/nodes", "/api/v1/events"):
+        assert len(api.answer(ApiRequest.of("GET", path)).json()["items"]) > 0, path
 
 
 def test_events_of_the_newer_api_alone_are_enough(tmp_path: Path) -> None:

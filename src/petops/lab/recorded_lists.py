@@ -116,9 +116,14 @@ def refused_lists(folder: Path) -> frozenset[str]:
     """Return the resources that could not be read, by their plural names.
 
     Those are a list that the API server refused (its answer is a `Status`), and pods, nodes and
-    events without a file.
+    events without a file, unless another file holds some: `kubectl get pods,events` makes one list.
     """
-    found = {name for name in ("pods", "nodes", "events") if not (folder / f"{name}.json").exists()}
+    held = {resource.plural for resource, _ in recorded_objects(folder)}
+    found = {
+        name
+        for name in ("pods", "nodes", "events")
+        if name not in held and not (folder / f"{name}.json").exists()
+    }
     if any((folder / f"{name}.json").exists() for name in ("node-events", "events-v1")):
         found.discard("events")
     for stem, kind in LISTS.items():

@@ -36,7 +36,9 @@ class Deciding(DeskScreen):
         """Return what cannot be done with the chosen incident as it is."""
         incident = self.desk.incident(self.chosen) if self.chosen else None
         if incident is None:
-            return frozenset({"open", "choose", "approval", "acknowledge", "snooze", "correct", "copy"})
+            return frozenset(
+                {"open", "choose", "approval", "acknowledge", "snooze", "correct", "copy"}
+            )
         changes = [one for one in incident.on_offer if not isinstance(one.change, Advice)]
         able = {
             "approval": bool(changes),
