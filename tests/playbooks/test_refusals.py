@@ -219,6 +219,21 @@ async def test_a_refusal_of_other_kinds_of_workload(kind: Kind) -> None:
     await refuted(world(**objects, pods=[since], events=[said]), subject(kind))
 
 
+async def test_where_no_try_was_refused_when_it_was_due_nobody_wants_the_pod_any_more() -> None:
+    """Of a DaemonSet it is not known how many pods there should be: its node may have gone."""
+    made = {
+        "metadata": meta("web"),
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": {}},
+        "status": {},
+    }
+    said = refusal(name="web", kind="DaemonSet", first=900, last=840)
+    there = pod("web", controller=("DaemonSet", "web"))
+    objects = {"daemonsets": [made], "pods": [there], "events": [said]}
+    found = await refuted(world(**objects), subject(Kind.DAEMON_SET))
+    assert found.verdict is Verdict.UNDECIDED
+    assert any("the last try was" in row.seen for row in found.rows)
+
+
 async def test_what_a_webhook_says_is_quoted_and_changes_nothing() -> None:
     head = 'Error creating: admission webhook "v.example.com" denied the request: '
     plain = await cause(web(events=[refusal(head + "no")]))

@@ -49,6 +49,7 @@ OF_ALL_REMEDIES = ("fix-admission",)
 EXPLAINS = ("bad-rollout", "no-endpoints", "hpa-maxed")
 # Controllers try again within seconds at first: what is applied together may come in any order.
 SURE_SECONDS: Final = 30.0
+_SLACK_SECONDS: Final = 120.0
 
 
 def conclude(case: Case, evidence: Evidence) -> Finding:
@@ -110,11 +111,12 @@ def _weighed(
     if missing is False:
         because = f"as many pods of {owner.name} are there as should be"
         return ledger.finding(Verdict.REFUTED, because, subject=owner)
+    goes_on = missing is not None or _is_tried_again(ledger, left, now)
     because = f"the API server lets no pod of {owner.name} in: {SAID[why]}"
     because += f" ({how})" if how else ""
     told = quoted(tail_of(refusal.message), 160)
     return ledger.finding(
-        Verdict.SUPPORTED,
+        Verdict.SUPPORTED if goes_on else Verdict.UNDECIDED,
         f"{because}: {told}",
         subject=owner,
         is_proven=False,
@@ -122,6 +124,25 @@ def _weighed(
         explains=EXPLAINS,
         advice=f"{ADVICE[why]} ({told})",
     )
+
+
+def _is_tried_again(ledger: Ledger, left: list[Refusal], now: datetime) -> bool:
+    """Say whether the refusal can go on: a controller's pauses double, and no try is overdue."""
+    first = min((one.first_at for one in left if one.first_at), default=None)
+    last = max((one.last_at for one in left if one.last_at), default=None)
+    if first is None or last is None:
+        return True
+    quiet, so_far = (now - last).total_seconds(), (last - first).total_seconds()
+    if quiet <= 2 * so_far + _SLACK_SECONDS:
+        return True
+    ledger.opposes(
+        object_events,
+        0.15,
+        "its controller still tries",
+        seen=f"the last try was {ago(last, now)}, after tries for {so_far:.0f} s",
+        refuted_if="no try was refused when the next one was due",
+    )
+    return False
 
 
 def of_revision(name: str, events: Iterable[Occurrence], now: datetime) -> tuple[Refusal, ...]:

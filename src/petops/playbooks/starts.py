@@ -89,7 +89,7 @@ def held_by_sandbox(
 
 def weight(seconds: float) -> float:
     """Return what being held for so long weighs: a few seconds are part of every start."""
-    return 0.5 if seconds >= SURE_SECONDS else 0.4 if seconds >= PATIENCE_SECONDS else 0.2
+    return 0.5 if seconds >= SURE_SECONDS else 0.35 if seconds >= PATIENCE_SECONDS else 0.2
 
 
 def consequences(modes: tuple[str, ...], pods: Iterable[Pod], owner: Subject) -> tuple[str, ...]:

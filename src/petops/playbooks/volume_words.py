@@ -56,11 +56,13 @@ _SAID: Final = (
     (
         "permission",
         re.compile(
-            r"UnauthorizedOperation|AccessDenied|status code: 403\b|StatusCode: 403\b"
+            r"UnauthorizedOperation|Access ?Denied|status code: 403\b|StatusCode: 403\b"
             r"|is not authorized to perform|code = (?:PermissionDenied|Unauthenticated)\b"
             r"|access denied by server|[Pp]ermission denied"
         ),
     ),
+    ("multi-attach", re.compile(r"\bVolumeInUse\b")),
+    ("zone", re.compile(r"InvalidVolume\.ZoneMismatch")),
     ("filesystem", re.compile(r"wrong fs type|unknown filesystem type|bad superblock")),
     ("gone", re.compile(r"InvalidVolume\.NotFound|code = NotFound\b")),
     ("limit", re.compile(r"AttachmentLimitExceeded|code = ResourceExhausted\b")),
@@ -97,6 +99,7 @@ SAID: Final = {
     "host-path": "the node does not have the path",
     "driver": "the CSI driver is not registered on the node",
     "multi-attach": "it is still attached to another node, and can be on one only",
+    "zone": "it is in another availability zone than the node",
     "detaching": "it is still being detached",
     "claim-missing": "its PersistentVolumeClaim does not exist",
     "claim-deleted": "its PersistentVolumeClaim is being deleted",
@@ -123,6 +126,7 @@ ADVICE: Final = {
     "driver": "look at the CSI driver's DaemonSet on that node, and at the kubelet's registrations",
     "multi-attach": "end the pod that still uses it; where its node is gone, delete that pod and "
     "see to its VolumeAttachment; a rolling update of a ReadWriteOnce volume wants Recreate",
+    "zone": "let the pod run in the volume's zone: its class should bind when the first pod comes",
     "detaching": "wait, then look at its VolumeAttachment and at the CSI controller's log",
     "claim-missing": "create the claim, or correct its name in the pod template",
     "claim-deleted": "find out who deleted the claim; its data goes with its last pod",
