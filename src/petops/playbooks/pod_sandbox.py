@@ -14,7 +14,7 @@ from typing import Final
 from petops.domain.diagnosis import Finding, Verdict
 from petops.domain.facts import AffectedPods
 from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Ledger, suspected_in
-from petops.playbooks.pod_trouble import living, names, quoted, worst_of
+from petops.playbooks.pod_trouble import living, names, quoted_end, worst_of
 from petops.playbooks.pod_watch import for_two_minutes, judged_by
 from petops.playbooks.starts import (
     Held,
@@ -165,10 +165,10 @@ def _why_row(ledger: Ledger, why: str, message: str) -> None:
     statement = f"the kubelet says why: {SAID[why]}" if why else "the kubelet says why"
     refuted_if = "its message gives another reason"
     if why:
-        seen = quoted(message, 320)
+        seen = quoted_end(message, 240)
         ledger.supports(object_events, 0.15, statement, seen=seen, refuted_if=refuted_if)
     else:
-        known = f"none of the reasons that petops knows: {quoted(message, 240)}"
+        known = f"none of the reasons that petops knows: {quoted_end(message, 240)}"
         ledger.not_measured(object_events, statement, refuted_if=refuted_if, why=known)
 
 
