@@ -11,10 +11,11 @@ import pytest
 from petops.domain.alarm import Category
 from petops.domain.diagnosis import Weighs
 from petops.domain.evidence import Asked, PodScope, Readings, Sample, Series, Signal, Window
-from petops.domain.subject import Kind
+from petops.domain.subject import Kind, Subject
 from petops.playbooks import bad_rollout, crash_loop, failing_probe, memory_leak, unschedulable
 from tests.kubernetes_cases import cause, diagnosed
 from tests.kubernetes_objects import (
+    NAMESPACE,
     NOW,
     ago,
     deployment,
@@ -26,6 +27,8 @@ from tests.kubernetes_objects import (
     waiting,
 )
 from tests.playbooks.test_others_cases import told, web
+from tests.recorded import CLUSTER
+from tests.request_shop import PAY, SEARCH, Shop, Wrong
 
 pytestmark = pytest.mark.looptime
 Json = Any
@@ -83,6 +86,10 @@ def kill_events(last: float) -> list[Json]:
         event("Unhealthy", "Pod", POD, words, count=12, first=4000, last=last),
         event("Killing", "Pod", POD, killed, count=4, first=4000, last=last),
     ]
+
+
+def named(kind: Kind, name: str) -> Subject:
+    return Subject(cluster=CLUSTER, kind=kind, namespace=NAMESPACE, name=name)
 
 
 STARTS = (3900.0, 3000.0, 2100.0, 1200.0, 300.0)
@@ -210,13 +217,8 @@ async def test_an_alarm_about_one_new_pod_does_not_say_that_its_elders_are_none(
         deployments=[deployment("web", replicas=3, revision=2, readyReplicas=2)],
         replicasets=[replica_set("web", 2, age=400), replica_set("web", pods=2, ready=2)],
     )
-    about = await cause(api, bad_rollout.NAME)
-    one = about.subject
-    assert one is not None
-    about_pod = type(one)(
-        cluster=one.cluster, kind=Kind.POD, namespace=one.namespace, name="web-hash2-p1"
-    )
-    for found in (about, await cause(api, bad_rollout.NAME, about_pod)):
+    for about in (named(Kind.DEPLOYMENT, "web"), named(Kind.POD, "web-hash2-p1")):
+        found = await cause(api, bad_rollout.NAME, about)
         assert "2 pods of revision 1 are ready" in {row.seen for row in found.rows}
 
 
@@ -236,3 +238,39 @@ async def test_an_eviction_is_dated_and_its_hog_named_by_what_every_kubelet_leav
     found = await cause(api, "node-memory-pressure")
     assert "evicted 1 of its pods" in found.because
     assert "5480 MiB" in found.because
+
+
+async def test_an_alarm_about_a_pod_that_was_replaced_is_about_those_that_took_its_place() -> None:
+    loops = pod(
+        "web", ready=False, state=waiting("CrashLoopBackOff"), last=ended("Error", 1), restarts=6
+    )
+    for gone in ("web-hash1-zzzzz", "web-hash0-zzzzz"):
+        found = await cause(web(loops), crash_loop.NAME, named(Kind.POD, gone))
+        assert found.subject == named(Kind.DEPLOYMENT, "web")
+    other = await diagnosed(web(loops), named(Kind.POD, "db-hash1-zzzzz"))
+    assert other.cause is None
+    assert any("not found" in one for one in other.blind)
+
+
+async def test_what_application_signals_calls_a_service_may_be_the_workload() -> None:
+    loops = pod(
+        "web", ready=False, state=waiting("CrashLoopBackOff"), last=ended("Error", 1), restarts=6
+    )
+    found = await cause(web(loops), crash_loop.NAME, named(Kind.SERVICE, "web"))
+    assert found.subject == named(Kind.DEPLOYMENT, "web")
+
+
+@pytest.mark.slow
+async def test_a_node_that_filled_up_is_told_where_no_kubelet_counts_waiting() -> None:
+    """Kubelets before 1.34 export neither pressure nor run queues."""
+    starved = Shop(wrong=Wrong(seconds={PAY: 0.4}, node_cores=1.9))
+    found = await starved.diagnosed(PAY)
+    assert found.cause is not None, found.because
+    assert (found.cause.mode, found.cause.confidence) == ("node-cpu-starvation", 0.55)
+    assert found.cause.culprit == starved.subject(SEARCH)
+    roomy = await Shop(wrong=Wrong(seconds={PAY: 0.4})).diagnosed(PAY)
+    assert "node-cpu-starvation" not in {
+        one.mode for one in (roomy.cause, *roomy.also_broken) if one
+    }
+    calm = await Shop(wrong=Wrong(node_cores=1.9)).diagnosed(PAY)
+    assert calm.cause is None, calm.because

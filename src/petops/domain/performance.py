@@ -58,7 +58,11 @@ class CpuWait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeCpu:
-    """What the pods of one node use together. `greediest` is the owner of most of it."""
+    """What the pods of one node use together. `greediest` is the owner of most of it.
+
+    `calm_cores` is the least that they used together for five minutes of the last hour; None where
+    it was not asked for, or not measured.
+    """
 
     node: str
     used_cores: float
@@ -66,6 +70,7 @@ class NodeCpu:
     unmeasured_pods: int
     greediest: Subject | None = None
     greediest_cores: float = 0.0
+    calm_cores: float | None = None
 
     @property
     def used_ratio(self) -> float | None:
@@ -77,7 +82,8 @@ class NodeCpu:
 class CpuShortage:
     """Who waits for a CPU, and how full the node of who waits longest is.
 
-    `waits` is empty where neither pressure nor run queues are measured.
+    `waits` is empty where neither pressure nor run queues are measured: then `node` is the one
+    under the pod that became slowest, where one did.
     """
 
     waits: tuple[CpuWait, ...]

@@ -151,7 +151,12 @@ def _unmeasured(normal: NormalRange, window: Telemetry, found: Contrast, first: 
 
 def _reason(normal: NormalRange, first: Suspect) -> str:
     return (
-        f"{first.node} by itself adds {first.excess or 0:.3g} {UNITS[normal.symptom]} to "
+        f"{first.node} by itself adds {_plain(first.excess or 0)} {UNITS[normal.symptom]} to "
         f"{normal.target}, {first.share_ratio or 0:.0%} of its excess; "
-        f"normal times stay within {first.limit:.3g}"
+        f"normal times stay within {_plain(first.limit)}"
     )
+
+
+def _plain(number: float) -> str:
+    """Return a number as people read it, never with an exponent."""
+    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"

@@ -24,8 +24,8 @@ from petops.playbooks.base import (
 )
 from petops.playbooks.pod_watch import for_two_minutes, unclear
 from petops.playbooks.steps.cpu import cpu_use, request_latency
-from petops.playbooks.steps.starvation import WAITS_RATIO, cpu_shortage
-from petops.playbooks.steps.workloads import affected_pods, node_conditions
+from petops.playbooks.steps.starvation import SLOWER_RATIO, WAITS_RATIO, cpu_shortage
+from petops.playbooks.steps.workloads import affected_pods, node_conditions, principal
 
 NAME = "node-cpu-starvation"
 REMEDIES = ("cordon-node", "add-nodes", "set-requests")
@@ -34,7 +34,8 @@ EXPLAINS = ("slow-dependency", "failing-probe", "hpa-maxed")
 STARVES_RATIO: Final = 0.25
 FULL_RATIO: Final = 0.9
 CALM_RATIO: Final = 0.05
-SLOWER_RATIO: Final = 1.5
+# A node that used this much less within the hour had CPUs to give.
+HAD_ROOM_RATIO: Final = 0.75
 
 
 def conclude(case: Case, evidence: Evidence) -> Finding:
@@ -47,10 +48,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     if found is None or not found.waits:
         why = "" if found is None else "neither CPU pressure nor run queues are exported"
         ledger.not_measured(cpu_shortage, statement, refuted_if=refuted_if, why=why)
-        if _latency_row(ledger) is False:
-            because = "its requests take as long as before: it waits for nothing"
-            return ledger.finding(Verdict.REFUTED, because)
-        return ledger.finding(Verdict.UNDECIDED, "whether it waits for a CPU was not measured")
+        return _without_waits(ledger, found)
     worst = max(found.waits, key=lambda one: one.waiting_ratio)
     seen = f"{worst.pod} waits {worst.waiting_ratio:.0%} of the time on {worst.node}"
     if worst.waiting_ratio < STARVES_RATIO:
@@ -67,17 +65,71 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     node = found.node or NodeCpu(
         node=worst.node, used_cores=0.0, allocatable_cores=None, unmeasured_pods=0
     )
-    subject = Subject(cluster=worst.owner.cluster, kind=Kind.NODE, name=worst.node)
-    because = f"node {worst.node} has no CPU left, and {worst.owner.name} waits for one"
-    if node.greediest is not None and node.greediest != worst.owner:
+    return _starved(ledger, worst.owner, node, f"{worst.owner.name} waits for one", EXPLAINS)
+
+
+def _without_waits(ledger: Ledger, found: CpuShortage | None) -> Finding:
+    """Conclude where nothing says how long it waits for a CPU."""
+    slower = _latency_row(ledger)
+    if slower is False:
+        because = "its requests take as long as before: it waits for nothing"
+        return ledger.finding(Verdict.REFUTED, because)
+    if slower and found is not None and found.node is not None:
+        return _by_use(ledger, found, found.node)
+    return ledger.finding(Verdict.UNDECIDED, "whether it waits for a CPU was not measured")
+
+
+def _by_use(ledger: Ledger, found: CpuShortage, node: NodeCpu) -> Finding:
+    """Conclude from what the node's pods use, where nobody says who waits.
+
+    A full node alone is no fault. It has to have filled up while requests became slower, and what
+    else may make them slow stays a cause of its own.
+    """
+    throttled = _limit_row(ledger)
+    full = _node_row(ledger, found)
+    filled = _filled_row(ledger, node)
+    if throttled:
+        return ledger.finding(Verdict.REFUTED, "its own limit is what it waits for")
+    affected = ledger.evidence.fact(affected_pods)
+    if not full or not filled or affected is None:
+        return ledger.finding(Verdict.UNDECIDED, "whether it waits for a CPU was not measured")
+    owner = principal(affected)
+    words = f"{owner.name} has been slower since it filled up"
+    explains = tuple(one for one in EXPLAINS if one != "slow-dependency")
+    return _starved(ledger, owner, node, words, explains)
+
+
+def _filled_row(ledger: Ledger, node: NodeCpu) -> bool:
+    """Write whether the node had CPUs to give within the last hour; say so."""
+    statement, refuted_if = "its node filled up within the hour", "it was as full all the time"
+    room = node.allocatable_cores
+    if node.calm_cores is None or not room:
+        why = "what its pods used before is not known"
+        ledger.not_measured(cpu_shortage, statement, refuted_if=refuted_if, why=why)
+        return False
+    seen = f"{node.calm_cores:.1f} of {room:.1f} cores at the least, {node.used_cores:.1f} now"
+    if node.calm_cores <= HAD_ROOM_RATIO * node.used_cores:
+        ledger.supports(cpu_shortage, 0.1, statement, seen=seen, refuted_if=refuted_if)
+        return True
+    ledger.opposes(cpu_shortage, 0.1, statement, seen=seen, refuted_if=refuted_if)
+    return False
+
+
+def _starved(
+    ledger: Ledger, owner: Subject, node: NodeCpu, words: str, explains: tuple[str, ...]
+) -> Finding:
+    subject = Subject(cluster=owner.cluster, kind=Kind.NODE, name=node.node)
+    because = f"node {node.node} has no CPU left, and {words}"
+    if node.greediest is not None and node.greediest != owner:
         because += f"; {node.greediest.name} takes {node.greediest_cores:.1f} cores"
     return ledger.finding(
         Verdict.SUPPORTED,
         because,
         subject=subject,
+        culprit=node.greediest,
         is_proven=False,
         remedies=REMEDIES,
-        explains=EXPLAINS,
+        explains=explains,
         advice="give what runs there CPU requests of what it uses, and the cluster nodes enough; "
         "a higher limit helps nobody who waits for others",
     )
@@ -152,6 +204,10 @@ def judge(case: Case, evidence: Evidence, finding: Finding, since: datetime | No
     """Say how long pods wait for a CPU now."""
     del case, finding, since
     found = evidence.fact(cpu_shortage)
+    if found is not None and not found.waits and (ratio := _use_of(found)) is not None:
+        signals = (f"the pods of its node use {ratio:.0%} of its CPUs",)
+        goes_on = CauseNow.GOES_ON if ratio >= FULL_RATIO else CauseNow.UNCLEAR
+        return Judgement(symptom_gone=ratio < FULL_RATIO, cause=goes_on, signals=signals)
     if found is None or not found.waits:
         return unclear(evidence.why_unknown(cpu_shortage))
     longest = max(one.waiting_ratio for one in found.waits)
@@ -160,6 +216,10 @@ def judge(case: Case, evidence: Evidence, finding: Finding, since: datetime | No
         return Judgement(symptom_gone=False, cause=CauseNow.GOES_ON, signals=signals)
     cause = CauseNow.GONE if longest < CALM_RATIO else CauseNow.UNCLEAR
     return Judgement(symptom_gone=True, cause=cause, signals=signals)
+
+
+def _use_of(found: CpuShortage) -> float | None:
+    return found.node.used_ratio if found.node is not None else None
 
 
 MODE = FailureMode(

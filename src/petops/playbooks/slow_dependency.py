@@ -194,8 +194,11 @@ def _spot_row(ledger: Ledger, spot: TroubleSpot | None, guilty: Part) -> None:
         why = spot.why if spot else ""
         ledger.not_measured(trouble_spot, statement, refuted_if=refuted_if, why=why)
     elif spot.cause in {guilty.service, spot.alarmed}:
-        # Those outside have no metrics of their own: their caller has their excess.
-        ledger.supports(trouble_spot, 0.15, statement, seen=spot.why, refuted_if=refuted_if)
+        seen = spot.why
+        if spot.cause != guilty.service:
+            # Those outside have no metrics of their own: their caller has their excess.
+            seen += f"; what is waited for at {guilty.service} counts there"
+        ledger.supports(trouble_spot, 0.15, statement, seen=seen, refuted_if=refuted_if)
     else:
         ledger.opposes(trouble_spot, 0.1, statement, seen=spot.why, refuted_if=refuted_if)
 

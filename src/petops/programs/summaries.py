@@ -7,16 +7,15 @@ from datetime import datetime
 
 from petops.domain import cloud, facts, monitoring, objects, performance, tracing
 from petops.domain.facts import Fact
+from petops.domain.subject import Kind
 from petops.domain.whereabouts import Whereabouts
 
 
 def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
     """Return what a step answered, in a few words."""
     match fact:
-        case facts.AffectedPods(pods=pods):
-            ready = sum(pod.ready for pod in pods)
-            restarts = sum(one.restarts for pod in pods for one in pod.containers)
-            return f"{len(pods)} pods, {ready} ready, {restarts} restarts"
+        case facts.AffectedPods():
+            return _pods(fact)
         case facts.ContainerMemory(lifetimes=lives):
             readings = sum(len(one.readings) for one in lives)
             return f"{len(lives)} container lifetimes, {readings} readings"
@@ -32,7 +31,9 @@ def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
             return f"{len(pods)} pods of other owners"
         case performance.CpuUse(containers=containers):
             ratios = [one.throttled_ratio for one in containers if one.throttled_ratio is not None]
-            worst = f"{max(ratios):.0%} of periods throttled at most" if ratios else "not throttled"
+            limited = any(one.limit_cores for one in containers)
+            worst = "throttling not measured" if limited else "no CPU limit"
+            worst = f"{max(ratios):.0%} of periods throttled at most" if ratios else worst
             return f"{len(containers)} containers, {worst}"
         case performance.RequestLatency(pods=pods):
             times = [one.seconds for one in pods]
@@ -93,6 +94,16 @@ def summary(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912
             return "no data" if seconds is None else f"targets take {seconds * 1000:.0f} ms"
         case monitoring.Monitoring(signals=signals):
             return "; ".join(one.words() for one in signals) or "nothing runs long enough"
+
+
+def _pods(fact: facts.AffectedPods) -> str:
+    """Return how many there are and how they are; whose place they took, where it is gone."""
+    pods, about = fact.pods, fact.subject
+    ready = sum(pod.ready for pod in pods)
+    restarts = sum(one.restarts for pod in pods for one in pod.containers)
+    said = f"{len(pods)} pods, {ready} ready, {restarts} restarts"
+    is_gone = about.kind is Kind.POD and bool(pods) and about.name not in {one.name for one in pods}
+    return f"{said}; {about.name} is gone, they took its place" if is_gone else said
 
 
 def clock(at: datetime) -> str:

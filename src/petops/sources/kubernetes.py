@@ -16,7 +16,7 @@ from petops.ports import RESOURCES, Headroom, Told, WorkloadState
 from petops.sources.kubernetes_objects import KubernetesObjects
 from petops.sources.kubernetes_reader import Reader, one_failure
 from petops.sources.kubernetes_room import disruptions_allowed, node_room, quota_room
-from petops.sources.kubernetes_search import behind, workloads_short
+from petops.sources.kubernetes_search import behind, heirs_of, workloads_short
 from petops.sources.kubernetes_shapes import (
     condition,
     controller_of,
@@ -41,7 +41,8 @@ Json = Any
 
 _REVIEWS: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _INSTANCE: Final = re.compile(r"i-[0-9a-f]{8,17}")
-# CloudWatch calls every workload's pods by the workload's name and does not say its kind.
+# CloudWatch calls every workload's pods by the workload's name and does not say its kind; what
+# Application Signals calls a service is a workload, whatever Service is in front of it.
 _OTHER_KINDS: Final = (Kind.STATEFUL_SET, Kind.DAEMON_SET, Kind.JOB, Kind.POD)
 _MOST_NODES: Final = 50
 
@@ -193,6 +194,15 @@ class KubernetesCluster(KubernetesObjects):
 
     async def _pods(self, reader: Reader, subject: Subject) -> tuple[list[Json], list[Json]]:
         """Return the pods that the subject stands for, and the ReplicaSets that may own them."""
+        try:
+            return await self._present(reader, subject)
+        except NotThereError:
+            heirs, sets = await heirs_of(reader, subject)
+            if not heirs:
+                raise
+            return heirs, sets
+
+    async def _present(self, reader: Reader, subject: Subject) -> tuple[list[Json], list[Json]]:
         if subject.kind is Kind.NODE:
             node = await _node_called(reader, subject)
             selector = f"spec.nodeName={node['metadata']['name']}"
@@ -252,13 +262,14 @@ def _with(nodes: list[Json], kind: str, *statuses: str) -> tuple[str, ...]:
 
 
 async def _resolved(reader: Reader, subject: Subject) -> tuple[Subject, Json]:
-    """Return the object; where there is no such Deployment, what else has its name."""
+    """Return the object; where there is no such Deployment or Service, what else has its name."""
     try:
         return subject, await reader.get(subject)
     except NotThereError:
-        if subject.kind is not Kind.DEPLOYMENT:
+        if subject.kind not in {Kind.DEPLOYMENT, Kind.SERVICE}:
             raise
-        others = [replace(subject, kind=kind) for kind in _OTHER_KINDS]
+        kinds = (Kind.DEPLOYMENT, *_OTHER_KINDS)
+        others = [replace(subject, kind=kind) for kind in kinds if kind is not subject.kind]
         with one_failure():
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(reader.find(one)) for one in others]

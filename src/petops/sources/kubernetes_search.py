@@ -12,6 +12,7 @@ from petops.domain.whereabouts import Balancer
 from petops.errors import ForbiddenError, NotThereError, UsageError
 from petops.ports import RESOURCES, WorkloadState
 from petops.sources.kubernetes_reader import Reader, one_failure
+from petops.sources.kubernetes_shapes import controller_of
 from petops.sources.kubernetes_workloads import workload_of
 
 Json = Any
@@ -125,3 +126,29 @@ def _subjects(places: Iterable[tuple[str, str]], cluster: ClusterName) -> Iterat
             yield Subject(cluster=cluster, kind=Kind.SERVICE, name=name, namespace=namespace)
         except UsageError:  # no name that Kubernetes admits: whatever served this is odd
             continue
+
+
+async def heirs_of(reader: Reader, gone: Subject) -> tuple[list[Json], list[Json]]:
+    """Return the pods that took the place of one that is gone, told by its name.
+
+    Alarms are minutes late, and pods are replaced: those of its own controller count, else those of
+    another ReplicaSet of the same Deployment.
+    """
+    above, _, last = gone.name.rpartition("-")
+    if gone.kind is not Kind.POD or not above or not last:
+        return [], []
+    pods_path = RESOURCES[Kind.POD].format(namespace=gone.namespace)
+    sets_path = RESOURCES[Kind.REPLICA_SET].format(namespace=gone.namespace)
+    with one_failure():
+        async with asyncio.TaskGroup() as group:
+            pods_task = group.create_task(reader.every(pods_path))
+            sets_task = group.create_task(reader.every(sets_path))
+    owned = [(one, owner) for one in pods_task.result() if (owner := controller_of(one))]
+    heirs = [one for one, owner in owned if owner["name"] == above]
+    if not heirs and (deployment := above.rpartition("-")[0]):
+        heirs = [
+            one
+            for one, owner in owned
+            if owner["kind"] == Kind.REPLICA_SET and owner["name"].rpartition("-")[0] == deployment
+        ]
+    return heirs, sets_task.result()
