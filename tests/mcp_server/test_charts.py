@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from petops.mcp_server.insights import shown
+from petops.mcp_server.insights import clock, shown
 from petops.programs.asking_prompt import completions
 from petops.programs.asking_shown import name_of, show
 from petops.programs.charts import Curve, chart
@@ -81,3 +81,7 @@ def test_names_are_completed_by_their_beginning_else_by_a_part() -> None:
     names = ["cart", "cart-admin", "payout"]
     assert completions(names, "ca") == ["cart", "cart-admin"]
     assert completions(names, "adm") == ["cart-admin"]
+
+
+def test_a_time_of_day_says_its_zone() -> None:
+    assert clock(1_800_000_000.0) == "08:00Z"

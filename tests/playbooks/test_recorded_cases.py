@@ -169,3 +169,12 @@ def test_every_mode_says_what_it_watches_and_offers_known_remedies() -> None:
         assert mode.title
         assert mode.watched
         assert mode.watch_steps
+
+
+async def test_a_node_whose_pods_are_all_gone_is_said_to_have_none_left() -> None:
+    found = (await diagnosed_case("evicted-unmeasured")).diagnosis.cause
+    assert found is not None
+    seen = {row.statement: row.seen for row in found.rows}
+    assert seen["one workload takes far more than it requested"] == (
+        "not measured: no pod is left there"
+    )

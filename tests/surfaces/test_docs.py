@@ -28,6 +28,7 @@ KUBECTL = ROOT / ".tools" / "kubectl"
 INSTALLED = """
 kubectl wait --for=delete namespace/devops-agent --timeout=60s || true
 kubectl apply -k manifests/overlays/read-only
+kubectl create secret generic devops-agent -n devops-agent --from-literal=mcp-token=anything
 kubectl rollout status deployment/prometheus-mcp-server -n devops-agent --timeout 60s
 """
 OTHERS = {"docker", "eksctl", "curl", "sleep", "kill"}
