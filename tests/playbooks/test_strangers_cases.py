@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from petops.domain.alarm import Category
-from petops.domain.diagnosis import Weighs
+from petops.domain.diagnosis import Verdict, Weighs
 from petops.domain.evidence import Asked, PodScope, Readings, Sample, Series, Signal, Window
 from petops.domain.subject import Kind, Subject
 from petops.playbooks import bad_rollout, crash_loop, failing_probe, memory_leak, unschedulable
@@ -21,12 +21,15 @@ from tests.kubernetes_objects import (
     deployment,
     ended,
     event,
+    meta,
     node,
+    owner,
     pod,
     replica_set,
     waiting,
+    world,
 )
-from tests.playbooks.test_others_cases import told, web
+from tests.playbooks.test_others_cases import stateful, told, web
 from tests.recorded import CLUSTER
 from tests.request_shop import PAY, SEARCH, Shop, Wrong
 
@@ -258,6 +261,53 @@ async def test_what_application_signals_calls_a_service_may_be_the_workload() ->
     )
     found = await cause(web(loops), crash_loop.NAME, named(Kind.SERVICE, "web"))
     assert found.subject == named(Kind.DEPLOYMENT, "web")
+
+
+async def test_of_a_node_that_went_silent_nothing_is_said_to_be_well() -> None:
+    """Its conditions are all unknown: neither pressure nor the lack of it."""
+    gone = node("node-a", Ready="Unknown", MemoryPressure="Unknown", DiskPressure="Unknown")
+    away = pod("web", ready=False, ready_ago=120)
+    found = await diagnosed(web(away, nodes=[gone]))
+    for mode in ("node-memory-pressure", "disk-pressure"):
+        assert told(found, mode).verdict is Verdict.UNDECIDED
+    both = web(away, pod("web", 2, node="node-b"), nodes=[gone, node("node-b")])
+    pressure = told(await diagnosed(both), "node-memory-pressure")
+    assert pressure.verdict is Verdict.REFUTED
+    assert "no MemoryPressure on node-b; not known of node-a" in pressure.because
+
+
+async def test_revisions_that_are_not_compared_are_not_said_to_be_none() -> None:
+    of_db = ("StatefulSet", "db")
+    loops = pod(
+        "db",
+        1,
+        controller=of_db,
+        ready=False,
+        state=waiting("CrashLoopBackOff"),
+        last=ended("Error", 1),
+        restarts=6,
+    )
+    api = world(statefulsets=[stateful("db", 1)], pods=[pod("db", 0, controller=of_db), loops])
+    found = told(await diagnosed(api, named(Kind.STATEFUL_SET, "db")), bad_rollout.NAME)
+    assert (found.verdict, "Deployments only" in found.because) == (Verdict.UNDECIDED, True)
+
+
+async def test_container_insights_call_the_pods_of_a_job_by_its_cron_job() -> None:
+    def of_nightly(name: str, age: float, **status: Json) -> Json:
+        made = meta(name, age=age, ownerReferences=owner("CronJob", "nightly"))
+        spec = {"selector": {"matchLabels": {"app": name}}, "template": {}}
+        return {"metadata": made, "spec": spec, "status": status}
+
+    failed = [{"type": "Failed", "status": "True", "lastTransitionTime": ago(60)}]
+    jobs = [
+        of_nightly("nightly-2", 900, failed=3, conditions=failed),
+        of_nightly("nightly-1", 90_000, succeeded=1),
+    ]
+    tried = pod("nightly-2", phase="Failed", ready=False, controller=("Job", "nightly-2"))
+    tried["status"]["containerStatuses"][0]["state"] = {"terminated": ended("Error", 1)}
+    api = world(jobs=jobs, pods=[tried])
+    found = await cause(api, "job-failed", named(Kind.DEPLOYMENT, "nightly"))
+    assert found.subject == named(Kind.JOB, "nightly-2")
 
 
 @pytest.mark.slow

@@ -35,6 +35,8 @@ from petops.playbooks.volume_mount import held_late
 NAME = "bad-rollout"
 REMEDIES = ("undo-rollout", "look-closer")
 PROBE_FAILURES = 3
+# These have revisions too, or stand for something that has (a ReplicaSet of an Argo Rollout).
+UNCOMPARED = frozenset({Kind.STATEFUL_SET, Kind.DAEMON_SET, Kind.REPLICA_SET})
 # Surer than this it would be taken for the cause; it is evidence for one all the same.
 BELOW_A_CAUSE = 0.45
 EXPLAINS = ("failing-probe", "no-endpoints", "hpa-maxed")
@@ -46,9 +48,7 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     affected, rollouts = evidence.fact(affected_pods), evidence.fact(recent_rollouts)
     statement, refuted_if = "the newest revision fails", "it serves, or there is no earlier one"
     if affected is not None and principal(affected).kind is not Kind.DEPLOYMENT:
-        seen = f"{principal(affected)} has no revisions to compare"
-        ledger.refutes(affected_pods, statement, seen=seen, refuted_if=refuted_if)
-        return ledger.finding(Verdict.REFUTED, seen)
+        return _uncompared(ledger, affected, case.window.end)
     if affected is None or rollouts is None or rollouts.current is None:
         if affected is None:
             ledger.not_measured(affected_pods, statement, refuted_if=refuted_if)
@@ -85,6 +85,23 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     weight = 0.15 if early or len(failing) < len(newest) else 0.3
     ledger.supports(affected_pods, weight, statement, seen=seen, refuted_if=refuted_if)
     return _weighed(ledger, affected, rollouts, failing, held, stuck=stuck, now=now)
+
+
+def _uncompared(ledger: Ledger, affected: AffectedPods, now: datetime) -> Finding:
+    """Refute it where no pod fails; else leave open what revisions of this kind could tell."""
+    statement, refuted_if = "the newest revision fails", "it serves, or there is no earlier one"
+    pods = living(affected.pods)
+    if principal(affected).kind not in UNCOMPARED:
+        seen = f"{principal(affected)} has no revisions to compare"
+        ledger.refutes(affected_pods, statement, seen=seen, refuted_if=refuted_if)
+        return ledger.finding(Verdict.REFUTED, seen)
+    if not any(fails(pod, list(pods), now) for pod in pods):
+        seen = f"none of {len(pods)} pods fails"
+        ledger.refutes(affected_pods, statement, seen=seen, refuted_if=refuted_if)
+        return ledger.finding(Verdict.REFUTED, seen)
+    why = f"petops compares revisions of Deployments only, not of {principal(affected)}"
+    ledger.not_measured(recent_rollouts, statement, refuted_if=refuted_if, why=why)
+    return ledger.finding(Verdict.UNDECIDED, why)
 
 
 def _weighed(

@@ -12,9 +12,11 @@ from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Led
 from petops.playbooks.image_pull import why_not
 from petops.playbooks.node_trouble import (
     DISK,
+    SILENT,
     evicted_for,
     node_taints,
     recent_evictions,
+    told_well,
     with_condition,
 )
 from petops.playbooks.node_watch import judged_by_condition
@@ -41,7 +43,10 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     evicted = recent_evictions(known, DISK, case.window.end)
     hosts = [one.host for one in evicted if one.host in nodes.nodes]
     if not short and not hosts:
-        seen = f"no DiskPressure on {', '.join(nodes.nodes[:5]) or 'its nodes'}"
+        seen = told_well(nodes, "DiskPressure")
+        if not seen:
+            ledger.not_measured(node_conditions, statement, refuted_if=refuted_if, why=SILENT)
+            return ledger.finding(Verdict.UNDECIDED, SILENT)
         ledger.refutes(node_conditions, statement, seen=seen, refuted_if=refuted_if)
         return ledger.finding(Verdict.REFUTED, seen)
     node = (short or hosts)[0]

@@ -10,6 +10,7 @@ from petops.domain.facts import Lifetime, Rollouts
 from petops.playbooks.base import Ledger
 from petops.playbooks.growth import growth, noise_mib, slope
 from petops.playbooks.leak_suspect import Suspect, typical_life_seconds
+from petops.playbooks.node_trouble import SILENT, told_well
 from petops.playbooks.steps.memory import container_memory, request_load, siblings
 from petops.playbooks.steps.workloads import container_stops, node_conditions, recent_rollouts
 
@@ -110,7 +111,10 @@ def eviction_row(ledger: Ledger, found: Suspect) -> None:
         seen = f"MemoryPressure on {', '.join(nodes.short_of_memory)}"
         ledger.opposes(node_conditions, 0.3, statement, seen=seen, refuted_if=refuted_if)
     elif not nodes.short_of_memory:
-        seen = f"no MemoryPressure on {', '.join(nodes.nodes) or 'its nodes'}"
+        seen = told_well(nodes, "MemoryPressure")
+        if not seen:
+            ledger.not_measured(node_conditions, statement, refuted_if=refuted_if, why=SILENT)
+            return
         ledger.supports(node_conditions, 0.05, statement, seen=seen, refuted_if=refuted_if)
 
 

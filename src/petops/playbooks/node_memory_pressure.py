@@ -19,10 +19,12 @@ from petops.domain.subject import Kind, Subject
 from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Ledger, suspected_in
 from petops.playbooks.node_trouble import (
     MEMORY,
+    SILENT,
     evicted_for,
     node_taints,
     recent_evictions,
     starved_nodes,
+    told_well,
 )
 from petops.playbooks.node_watch import HOLDS, judged_by_memory
 from petops.playbooks.steps.nodes import node_changes, node_memory, node_pods, node_relief
@@ -60,7 +62,10 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
     now, known = case.window.end, evidence.fact(evictions)
     starved = starved_nodes(affected, nodes, known, MEMORY, now)
     if not starved:
-        seen = f"no MemoryPressure on {', '.join(nodes.nodes[:5]) or 'its nodes'}"
+        seen = told_well(nodes, "MemoryPressure")
+        if not seen:
+            ledger.not_measured(node_conditions, statement, refuted_if=refuted_if, why=SILENT)
+            return ledger.finding(Verdict.UNDECIDED, SILENT)
         ledger.refutes(node_conditions, statement, seen=seen, refuted_if=refuted_if)
         return ledger.finding(Verdict.REFUTED, seen)
     node = starved[0]

@@ -13,6 +13,8 @@ from petops.domain.objects import Evictions, NodeState, Occurrence
 # An eviction this long ago still belongs to what is going on: a kubelet keeps a pressure's
 # condition for five minutes after it is over.
 RECENT: Final = timedelta(minutes=10)
+MOST_NAMED: Final = 5
+SILENT: Final = "the kubelets of its nodes are silent"
 MEMORY: Final = "memory"
 DISK: Final = frozenset({"ephemeral-storage", "inodes", "nodefs", "imagefs", "containerfs"})
 _LOW_ON: Final = re.compile(r"The node was low on resource: ([a-z-]+)[.\s]")
@@ -85,3 +87,17 @@ def node_taints(pods: Iterable[Pod]) -> frozenset[str]:
 def with_condition(nodes: NodeConditions, kind: str, *statuses: str) -> tuple[NodeState, ...]:
     """Return the nodes whose condition has one of these statuses."""
     return tuple(one for one in nodes.states if one.has(kind, *statuses))
+
+
+def told_well(nodes: NodeConditions, kind: str) -> str:
+    """Say on which nodes there is no such condition; empty where each kubelet is silent of it.
+
+    Of a node whose kubelet went silent nothing is known, least of all that it is well.
+    """
+    silent = {one.name for one in with_condition(nodes, kind, "Unknown")}
+    told = [one for one in nodes.nodes if one not in silent]
+    if silent and not told:
+        return ""
+    said = f"no {kind} on {', '.join(told[:MOST_NAMED]) or 'its nodes'}"
+    unknown = f"; not known of {', '.join(sorted(silent)[:MOST_NAMED])}, whose kubelet is silent"
+    return said + (unknown if silent else "")

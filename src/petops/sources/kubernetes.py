@@ -16,7 +16,7 @@ from petops.ports import RESOURCES, Headroom, Told, WorkloadState
 from petops.sources.kubernetes_objects import KubernetesObjects
 from petops.sources.kubernetes_reader import Reader, one_failure
 from petops.sources.kubernetes_room import disruptions_allowed, node_room, quota_room
-from petops.sources.kubernetes_search import behind, heirs_of, workloads_short
+from petops.sources.kubernetes_search import behind, heirs_of, latest_job, workloads_short
 from petops.sources.kubernetes_shapes import (
     condition,
     controller_of,
@@ -276,6 +276,8 @@ async def _resolved(reader: Reader, subject: Subject) -> tuple[Subject, Json]:
         for other, task in zip(others, tasks, strict=True):
             if (found := task.result()) is not None:
                 return other, found
+        if (latest := await latest_job(reader, subject)) is not None:
+            return replace(subject, kind=Kind.JOB, name=latest["metadata"]["name"]), latest
         raise
 
 

@@ -152,3 +152,15 @@ async def heirs_of(reader: Reader, gone: Subject) -> tuple[list[Json], list[Json
             if owner["kind"] == Kind.REPLICA_SET and owner["name"].rpartition("-")[0] == deployment
         ]
     return heirs, sets_task.result()
+
+
+async def latest_job(reader: Reader, called: Subject) -> Json | None:
+    """Return the newest Job of the CronJob of this name: Container Insights calls its pods so."""
+    jobs = await reader.every(RESOURCES[Kind.JOB].format(namespace=called.namespace))
+    mine = [
+        one
+        for one in jobs
+        if (owner := controller_of(one))
+        and (owner["kind"], owner["name"]) == ("CronJob", called.name)
+    ]
+    return max(mine, key=lambda one: str(one["metadata"].get("creationTimestamp")), default=None)
