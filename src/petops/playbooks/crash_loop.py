@@ -13,7 +13,7 @@ from typing import Final
 
 from petops.domain.diagnosis import Finding, Verdict, Weighs
 from petops.domain.facts import Container, Pod, Stop
-from petops.domain.objects import Occurrence
+from petops.domain.objects import ObjectEvents, Occurrence
 from petops.playbooks.base import OF_WORKLOADS, Case, Evidence, FailureMode, Ledger, suspected_in
 from petops.playbooks.pod_trouble import (
     BACK_OFF,
@@ -170,6 +170,10 @@ def _ended_by_itself(
         return False
     lived = f" after {stop.lived_seconds:.0f} s" if stop.lived_seconds is not None else ""
     seen = f"{stop.reason or 'ended'}, exit {stop.exit_code}{lived}"
+    if stop.exit_code == _KILLED and (hooks := _failed_hooks(events, own)):
+        seen += f"; its postStart hook failed {hooks} times"
+        ledger.supports(object_events, 0.35, statement, seen=seen, refuted_if=refuted_if)
+        return True
     if stop.exit_code == _KILLED:
         # Somebody killed it; without the kubelet's event nobody knows who.
         ledger.row(container_stops, Weighs.FOR, statement, seen=seen, refuted_if=refuted_if)
@@ -188,6 +192,16 @@ def _ended_by_itself(
             refuted_if="the kubelet killed it for a probe",
         )
     return True
+
+
+def _failed_hooks(events: ObjectEvents | None, own: list[Found]) -> int:
+    """Return how often the kubelet ended these pods' containers for their postStart hook."""
+    names = {pod.name for pod, _ in own}
+    return sum(
+        one.count
+        for one in (events.occurrences if events else ())
+        if one.kind == "Pod" and one.name in names and one.reason == "FailedPostStartHook"
+    )
 
 
 def _words_row(ledger: Ledger, own: Sequence[Found]) -> str:
