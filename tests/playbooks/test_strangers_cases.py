@@ -225,6 +225,15 @@ async def test_container_insights_call_the_pods_of_a_job_by_its_cron_job() -> No
     assert found.subject == named(Kind.JOB, "nightly-2")
 
 
+async def test_a_service_that_fits_no_pod_is_not_said_to_miss_pods_that_are_well() -> None:
+    lost = {"metadata": meta("lost"), "spec": {"selector": {"app": "lost"}, "ports": []}}
+    found = await cause(
+        web(pod("web"), services=[lost]), "no-endpoints", named(Kind.SERVICE, "lost")
+    )
+    assert "what it is for, or the selector" in found.advice
+    assert "are well" not in str([row.statement for row in found.rows])
+
+
 @pytest.mark.slow
 async def test_a_node_that_filled_up_is_told_where_no_kubelet_counts_waiting() -> None:
     """Kubelets before 1.34 export neither pressure nor run queues."""

@@ -58,6 +58,9 @@ def conclude(case: Case, evidence: Evidence) -> Finding:
         because = f"Service {name} has no endpoint since "
         because += "its pods are not ready" if worst.pods else seen
         return ledger.finding(Verdict.UNDECIDED, because, subject=worst.subject)
+    if not worst.pods and not worst.shares_labels:
+        # Nothing shows that its pods are there at all: what it is for may be gone.
+        statement, refuted_if = "no pod fits its selector", "pods fit it, ready or not"
     ledger.supports(service_endpoints, 0.3, statement, seen=why, refuted_if=refuted_if)
     return ledger.finding(
         Verdict.SUPPORTED,
@@ -76,7 +79,8 @@ def _why(service: ServiceState, *, asked: bool) -> tuple[str, str]:
         ports = ", ".join(service.unknown_ports)
         return f"none of its pods has a port named {ports}", "restore the target port"
     if service.pods == 0 and not service.awaits and (service.shares_labels or asked):
-        return f"no pod has the labels {selector}", "restore the selector"
+        what = "the selector" if service.shares_labels else "what it is for, or the selector"
+        return f"no pod has the labels {selector}", f"restore {what}"
     if service.pods and service.ready_pods == service.pods:
         return (
             f"its {service.pods} pods are ready, and none became an endpoint",
