@@ -11,11 +11,12 @@ from petops.domain.tracing import TroubleSpot
 from petops.engine import fence
 from petops.engine.blindness import blind_spots
 from petops.engine.ranking import LEAST_CONFIDENCE, Ranked, ranked
-from petops.engine.rounds import Round
+from petops.engine.rounds import Round, awaited
 from petops.engine.unexplained import with_warning
 from petops.playbooks import slow_dependency
 from petops.playbooks.base import Case, Evidence
 from petops.playbooks.nearby import nearby
+from petops.playbooks.steps.objects import service_endpoints
 from petops.playbooks.steps.trouble import trouble_spot
 from petops.playbooks.steps.whereabouts import whereabouts
 
@@ -78,6 +79,8 @@ def _placed(one: Finding, here: Evidence, spot: TroubleSpot | None) -> Finding:
     if one.verdict is not Verdict.SUPPORTED:
         return one
     one = replace(one, explains=(*one.explains, slow_dependency.NAME))
+    if awaited(here) is not None:
+        return replace(one, rows=(_without_pods(one, here), *one.rows))
     if spot is None or not spot.cause:
         return one
     row = Row(
@@ -91,6 +94,18 @@ def _placed(one: Finding, here: Evidence, spot: TroubleSpot | None) -> Finding:
     )
     because = f"{one.because}; {spot.alarmed} shows it, which waits for {spot.cause}"
     return replace(one, rows=(row, *one.rows), because=because)
+
+
+def _without_pods(one: Finding, here: Evidence) -> Row:
+    return Row(
+        mode=one.mode,
+        step=service_endpoints.name,
+        statement="the Service has no pod, and its workload was looked at",
+        seen=f"{awaited(here)} should make the pods that it selects",
+        refuted_if="a pod is behind the Service",
+        weighs=Weighs.FOR,
+        asked=here.asked(service_endpoints),
+    )
 
 
 def _nearby(case: Case, here: Evidence, cause: Finding | None) -> tuple[Finding, ...]:

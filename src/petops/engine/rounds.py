@@ -20,6 +20,7 @@ from petops.engine.ranking import LEAST_CONFIDENCE
 from petops.playbooks import slow_dependency
 from petops.playbooks.base import Case, Evidence, FailureMode, Step
 from petops.playbooks.steps.beside import monitoring
+from petops.playbooks.steps.objects import service_endpoints
 from petops.playbooks.steps.trouble import trouble_spot
 from petops.playbooks.steps.whereabouts import whereabouts
 from petops.playbooks.steps.workloads import affected_pods, principal
@@ -95,7 +96,14 @@ def second_round(
 
 
 def _place(first: Round, evidence: Evidence) -> tuple[Subject | None, str]:
-    """Return where the trouble seems to be: by the graph's readings, else by whole traces."""
+    """Return where the trouble seems to be.
+
+    A Service without any pod has it at the workload that should make them; else the graph's
+    readings tell, else whole traces.
+    """
+    maker = awaited(evidence)
+    if maker is not None:
+        return maker, f"it should make the pods that {first.case.subject} selects, and has none"
     spot = evidence.fact(trouble_spot)
     if spot is not None and spot.subject is not None:
         return spot.subject, spot.why
@@ -104,6 +112,16 @@ def _place(first: Round, evidence: Evidence) -> tuple[Subject | None, str]:
         if found.verdict is Verdict.SUPPORTED:
             return found.subject, found.because
     return None, ""
+
+
+def awaited(evidence: Evidence) -> Subject | None:
+    """Return the workload whose pods a Service without any would select."""
+    affected, seen = evidence.fact(affected_pods), evidence.fact(service_endpoints)
+    if affected is None or affected.pods or affected.subject.kind is not Kind.SERVICE:
+        return None
+    names = (one.awaits for one in (seen.services if seen else ()))
+    kind, _, name = next((one for one in names if one), "").partition(" ")
+    return replace(affected.subject, kind=Kind(kind), name=name) if name else None
 
 
 def _has_cause(first: Round, evidence: Evidence) -> bool:

@@ -131,20 +131,35 @@ def silent_kubelet(world: World) -> Posed:
 
 def full_quota(world: World) -> Posed:
     """Let a quota leave no room for the replicas that are wanted."""
+    _quota(world, pods=12)
+    about = About(name="petlistadoptions-go")
+    asked(world, "PATCH", f"{DEPLOYMENTS}/{about.name}", {"spec": {"replicas": 6}})
+    expects = Expected(mode="quota-exceeded", about=about, remedies=("raise-quota",))
+    return Posed(about=about, expects=expects)
+
+
+def emptied_service(world: World) -> Posed:
+    """Let a quota refuse every new pod, and take a Service's pods away; the alarm is about it."""
+    _quota(world, pods=1)
+    about = About(name="petlistadoptions-go")
+    folder = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    for pod in asked(world, "GET", f"{folder}?labelSelector=app={about.name}")["items"]:
+        asked(world, "DELETE", f"{folder}/{pod['metadata']['name']}")
+    expects = Expected(mode="quota-exceeded", about=about, remedies=("raise-quota",))
+    return Posed(about=About(name=about.name, kind=Kind.SERVICE), expects=expects)
+
+
+def _quota(world: World, *, pods: int) -> None:
     world.apply(
         [
             {
                 "apiVersion": "v1",
                 "kind": "ResourceQuota",
                 "metadata": {"name": "compute", "namespace": NAMESPACE},
-                "spec": {"hard": {"pods": "12"}},
+                "spec": {"hard": {"pods": str(pods)}},
             }
         ]
     )
-    about = About(name="petlistadoptions-go")
-    asked(world, "PATCH", f"{DEPLOYMENTS}/{about.name}", {"spec": {"replicas": 6}})
-    expects = Expected(mode="quota-exceeded", about=about, remedies=("raise-quota",))
-    return Posed(about=about, expects=expects)
 
 
 def busy(world: World) -> Posed:

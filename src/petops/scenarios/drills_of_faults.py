@@ -10,6 +10,7 @@ from petops.scenarios.drill_beginnings import (
     applied,
     behind_frontend,
     busy,
+    emptied_service,
     failing_job,
     filled_node,
     full_disk,
@@ -146,5 +147,10 @@ FAULTS: Final = (
         categories=(Category.AVAILABILITY, Category.OTHER),
     ),
     Drill(name="quota-exceeded", begin=full_quota),
+    Drill(
+        name="quota-exceeded-behind-a-service",
+        begin=emptied_service,
+        categories=(Category.AVAILABILITY, Category.ERRORS),
+    ),
     Drill(name="hpa-maxed", begin=busy, seconds=300, categories=(Category.CPU, Category.LATENCY)),
 )
