@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from petops.errors import UsageError
 from petops.programs.calibration import Told, calibrated
 from petops.programs.drilling import AWAY, Drilled
 from petops.programs.evaluating import evaluated
@@ -35,7 +36,10 @@ def main() -> int:
     parser.add_argument("--away", type=int, default=5)
     parser.add_argument("--drill", action="append", default=[])
     options = parser.parse_args()
-    names = [one.name for one in chosen(options.drill)]
+    try:
+        names = [one.name for one in chosen(options.drill)]
+    except UsageError as exc:
+        parser.error(f"{exc.message} ({exc.hint})")
     work = [(name, options.seeds, options.away) for name in names]
     with ProcessPoolExecutor(max_workers=2) as pool:
         results = [one for found in pool.map(played, work) for one in found]
