@@ -123,6 +123,9 @@ async def test_kubectl_takes_every_overlay_and_finds_what_people_look_for(
         tried = await kubectl("apply", "--server-side", "--dry-run=server", "-f", printed)
         assert "servicemonitor.monitoring.coreos.com/devops-agent" in tried
         await kubectl("apply", "-k", place)
+        # As docs/install.md has it: the server's pods wait for their token.
+        secret = ("create", "secret", "generic", "devops-agent", "-n", "devops-agent")
+        await kubectl(*secret, "--from-literal=mcp-token=anything-long")
         await kubectl(
             *("rollout", "status", "deployment/prometheus-mcp-server"),
             *("-n", "devops-agent", "--timeout=30s"),

@@ -71,8 +71,11 @@ class DeskScreen(Screen[None]):
         self.heard()
 
     def heard(self) -> None:
-        """Draw anew what may have changed; a screen below another one waits until it is on top."""
-        if self.is_attached and self.is_current:
+        """Draw anew what may have changed; a screen below another one waits until it is on top.
+
+        While the app ends its widgets go one by one.
+        """
+        if self.app.is_running and self.is_attached and self.is_current:
             self.top_bar.refresh_view()
             self.banner.refresh_view()
             self.show()
