@@ -89,6 +89,14 @@ class Page:
                 "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
             )
 
+    async def click_until(self, selector: str, script: str) -> Any:
+        """Click until it shows: a card that is drawn anew in the middle of a click misses it."""
+        for _ in range(4):
+            await self.click(selector)
+            with suppress(TimeoutError):
+                return await self.until(script, SECONDS / 4)
+        return await self.until(script)
+
     async def type(self, selector: str, text: str) -> None:
         await self.click(selector)
         await self.send("Input.insertText", text=text)

@@ -277,8 +277,8 @@ async def test_reject_and_what_is_told_alone_on_the_page() -> None:
         await until(lambda: engine.record.board.incidents[INCIDENT].rejected)
         await page.choose("#who", "U0CLEO")
         await page.until("!!document.querySelector(\"[data-action='petops.acknowledge']\")")
-        await page.click("[data-action='petops.acknowledge']")
-        await page.until("document.body.textContent.includes('nobody is mapped to U0CLEO')")
+        alone = "document.body.textContent.includes('nobody is mapped to U0CLEO')"
+        await page.click_until("[data-action='petops.acknowledge']", alone)
         await page.until("document.body.textContent.includes('Only visible to you')")
         await page.choose("#who", "U0ANA")
         await page.until("!document.body.textContent.includes('nobody is mapped')")
