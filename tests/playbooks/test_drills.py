@@ -1,6 +1,8 @@
 """The lab's drills, each once: faults are named first, and what is no fault never.
 
-`benchmarks/modes.py` runs each in many worlds. The lab and the playbooks share no threshold.
+Each meets a few of the sources that may be away, so that each source is met by many; in the
+benchmark (`benchmarks/modes.py`) each drill meets them all, in many worlds. The lab and the
+playbooks share no threshold.
 """
 
 from __future__ import annotations
@@ -16,6 +18,11 @@ from petops.scenarios.drills_of_faults import FAULTS
 from petops.scenarios.drills_of_starts import STARTS
 
 
+def some_of(drill: Drill) -> tuple[str, str]:
+    first = DRILLS.index(drill) % len(AWAY)
+    return AWAY[first], AWAY[first - len(AWAY) // 2]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
 async def test_a_drill_ends_with_the_true_verdict(drill: Drill) -> None:
@@ -23,7 +30,7 @@ async def test_a_drill_ends_with_the_true_verdict(drill: Drill) -> None:
     for category in drill.categories:
         found = await rehearsal.drilled(category)
         assert not found.wrong, found.wrong
-        for source in AWAY if category is drill.categories[0] else ():
+        for source in some_of(drill) if category is drill.categories[0] else ():
             without = await rehearsal.drilled(category, source)
             assert not without.wrong, (source, without.wrong)
             assert (without.confidence or 0.0) <= (found.confidence or 0.0), source
