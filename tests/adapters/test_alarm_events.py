@@ -129,6 +129,21 @@ def test_a_composite_alarm_is_mapped_by_a_rule_only() -> None:
     assert str(one(COMPOSITE, mapping).subject) == "Deployment default/history"
 
 
+@pytest.mark.parametrize(
+    ("rule", "children"),
+    [
+        ('ALARM("a") OR ALARM("b")', ("a", "b")),
+        ("(ALARM(a) AND NOT ALARM('b c')) OR ALARM(a)", ("a", "b c")),
+        (f"ALARM({ARN}) AND OK(calm)", (ARN,)),
+        ("TRUE", ()),
+        (None, ()),
+        (["ALARM(a)"], ()),
+    ],
+)
+def test_what_a_composite_alarm_is_made_of(rule: object, children: tuple[str, ...]) -> None:
+    assert one(event(alarmRule=rule)).made_of == children
+
+
 def contributor(expression: str, **attributes: str) -> dict[str, Any]:
     """Return an event as AWS' user guide shows one of an alarm that watches many series."""
     query = {"id": "m1", "expression": expression, "returnData": True, "period": 60}

@@ -73,6 +73,16 @@ class Counter:
         self.append(decision)
         return decision.events[0]
 
+    def composite(self, name: str, *made_of: str) -> ev.Event:
+        """Report an alarm that is made of others, and names no object."""
+        self.minutes += 1
+        at = BEGAN + timedelta(minutes=self.minutes)
+        alarm = alarm_of(None, at, name=name, fingerprint=name, event_id=name, made_of=made_of)
+        desk = Desk(connected=CLUSTER, assess=assess, topology=self.topology)
+        decision = admit(alarm, self.board, desk, now=at)
+        self.append(decision)
+        return decision.events[0]
+
     def append(self, decision: Decision) -> None:
         known = self.board.incidents.get(decision.incident)
         number = known.number if known else 0
@@ -326,3 +336,23 @@ def test_a_prediction_explains_nothing_and_goes_on_in_what_happens() -> None:
     assert isinstance(counter.report(CART), ev.IncidentOpened)
     assert isinstance(counter.report(BASE, category="errors"), ev.IncidentOpened)
     assert counter.merged("INC-0001") == "INC-0003"
+
+
+def test_a_composite_alarm_joins_what_it_is_made_of() -> None:
+    counter = Counter()
+    counter.report(OTHER)
+    counter.report(BASE)
+    joined = counter.composite("shop", "cart-latency", "base-latency")
+    assert isinstance(joined, ev.AlarmJoined)
+    assert joined.because == "it is made of base-latency, which fires in INC-0002"
+    assert set(counter.board.incidents["INC-0002"].alarms) == {"base-latency", "shop"}
+
+
+def test_a_composite_alarm_of_what_is_over_or_fires_no_more_stands_alone() -> None:
+    counter = Counter()
+    counter.report(BASE)
+    counter.report(BASE, AlarmState.OK)
+    assert isinstance(counter.composite("shop", "base-latency"), ev.IncidentOpened)
+    counter.report(OTHER)
+    counter.put("INC-0003", phase=Phase.CLOSED)
+    assert isinstance(counter.composite("mall", "other-latency"), ev.IncidentOpened)

@@ -64,7 +64,8 @@ class Alarm:
     `fingerprint` names the alarm (not the change): it is the same each time it fires. `event_id`
     names this one change, so that the same message twice is one event. `subject` is None where the
     alarm could not be mapped to an object; `unmapped` then says why. `text` is data for people to
-    read: nothing is ever decided by it.
+    read: nothing is ever decided by it. `made_of` are the alarms, by name or ARN, whose firing a
+    composite alarm is made of.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Alarm:
     severity: str = ""
     text: str = ""
     labels: tuple[tuple[str, str], ...] = field(default=())
+    made_of: tuple[str, ...] = ()
 
     @property
     def is_forecast(self) -> bool:

@@ -51,6 +51,10 @@ def admit(alarm: Alarm, board: Board, desk: Desk, *, now: datetime, request: str
 
 def _placed(alarm: Alarm, board: Board, desk: Desk, now: datetime, request: str) -> Decision:
     """Return the alarm's place in an incident that is open, else one of its own."""
+    part = _part_of(alarm, board)
+    if part is not None:
+        because = f"it is made of {part[1].name}, which fires in {part[0].id}"
+        return _joined(alarm, part[0], because, now, request)
     related = _same_subject(alarm, board, desk)
     if related is not None:
         because = f"{related.id} is about {alarm.subject}"
@@ -218,6 +222,17 @@ def goes_on_in(incident: Incident, board: Board) -> Incident:
         incident = following
         seen.add(incident.id)
     return incident
+
+
+def _part_of(alarm: Alarm, board: Board) -> tuple[Incident, Alarm] | None:
+    """Return the latest open incident with an alarm that a composite one is made of, and fires."""
+    wanted = set(alarm.made_of)
+    for incident in board.latest_first if wanted else ():
+        for one in incident.alarms.values() if incident.phase not in OVER else ():
+            fires = one.state is AlarmState.ALARM and one.source is alarm.source
+            if fires and (one.name in wanted or one.fingerprint in wanted):
+                return incident, one
+    return None
 
 
 def _same_subject(alarm: Alarm, board: Board, desk: Desk) -> Incident | None:

@@ -45,6 +45,9 @@ _HIGHEST: Final = 10**18
 _MOST_LABELS: Final = 60
 _MOST_ALERTS: Final = 1000
 _METRIC_NAMESPACE: Final = "MetricNamespace"
+_CHILD: Final = re.compile(r"""\bALARM\(\s*(?:["']([^"']+)["']|([^"'()]+))\s*\)""")
+_LONGEST_RULE: Final = 10_240  # CloudWatch's own bound
+_MOST_CHILDREN: Final = 100
 _OF_ALARM: Final = "CloudWatch Alarm State Change"
 _OF_CONTRIBUTOR: Final = "CloudWatch Alarm Contributor State Change"
 
@@ -94,6 +97,7 @@ def parse_eventbridge(document: Json, mapping: AlarmMapping) -> tuple[Alarm, ...
     cluster = filled(cluster_of(dimensions, place), mapping.here)
     if "alarmRule" in configuration:
         odd = "a composite alarm names no object"
+    made_of = _children(configuration.get("alarmRule"))
     labels = {**dimensions, **({_METRIC_NAMESPACE: namespaces} if namespaces else {})}
     found = mapped(name, odd or by_dimensions(dimensions, namespaces), labels, cluster, mapping)
     return (
@@ -111,8 +115,16 @@ def parse_eventbridge(document: Json, mapping: AlarmMapping) -> tuple[Alarm, ...
             threshold=_threshold(state.get("reasonData")),
             text=_lines(configuration.get("description"), state.get("reason")),
             labels=tuple(sorted(labels.items())),
+            made_of=made_of,
         ),
     )
+
+
+def _children(rule: Json) -> tuple[str, ...]:
+    """Return the names or ARNs of the alarms that a composite alarm's rule wants in `ALARM`."""
+    text = rule if isinstance(rule, str) else ""
+    every = (one[1] or one[2] for one in _CHILD.finditer(text[:_LONGEST_RULE]))
+    return tuple(dict.fromkeys(one.strip() for one in every))[:_MOST_CHILDREN]
 
 
 def _arn(event: Json, name: str) -> str:
