@@ -22,7 +22,7 @@ READS: Final[tuple[Json, ...]] = (
     _rule("", "list", "events limitranges resourcequotas"),
     _rule("", "get", "pods/log"),
     _rule("apps", "get list", "daemonsets deployments replicasets statefulsets"),
-    _rule("batch", "get", "jobs"),
+    _rule("batch", "get list", "jobs"),
     _rule("autoscaling", "get list", "horizontalpodautoscalers"),
     _rule("policy", "list", "poddisruptionbudgets"),
     _rule("networking.k8s.io", "list", "ingresses"),
