@@ -4,6 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
+# Most of the gate waits for real programs: one worker more than there are cores.
+WORKERS := $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
 
 .DELETE_ON_ERROR:
 .PHONY: setup demo check lint test soak bench screenshots lock clean
@@ -19,7 +21,7 @@ check: lint
 
 # The whole gate, here and in CI.
 test: lint setup .tools/.kubectl .tools/postgres .tools/.chromium
-	$(PYTEST) -m "not cluster and not soak"
+	$(PYTEST) -n $(WORKERS) -m "not cluster and not soak"
 
 # What takes minutes and wants a quiet machine.
 soak: setup .tools/.kubectl

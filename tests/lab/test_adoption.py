@@ -11,6 +11,8 @@ from petops.lab.deployments import template_hash
 from petops.lab.stage import Stage
 from tests.lab.hand_clock import BEGAN, DEPLOYMENTS, PODS, Lab
 
+pytestmark = pytest.mark.slow
+
 NAME = "petsite"
 APPS = "/apis/apps/v1/namespaces/default"
 

@@ -10,6 +10,8 @@ from petops.lab.store import clone
 from tests.lab.hand_clock import DEPLOYMENTS, PODS, Lab
 from tests.lab.test_controllers import STRATEGIC, workload
 
+pytestmark = pytest.mark.slow
+
 JOB = workload("Job", pod={"restartPolicy": "Never"})
 
 

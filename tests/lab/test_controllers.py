@@ -10,6 +10,8 @@ from petops.lab import pod_creation
 from petops.lab.store import clone
 from tests.lab.hand_clock import DEPLOYMENTS, PODS, Lab
 
+pytestmark = pytest.mark.slow
+
 HPA = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/payforadoption-go"
 JOBS = "/apis/batch/v1/namespaces/default/jobs"
 STRATEGIC = "application/strategic-merge-patch+json"

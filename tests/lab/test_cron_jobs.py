@@ -10,6 +10,8 @@ import pytest
 from petops.lab.cron_schedules import ScheduleError, schedule_of
 from tests.lab.hand_clock import Lab
 
+pytestmark = pytest.mark.slow
+
 BATCH = "/apis/batch/v1/namespaces/default"
 
 

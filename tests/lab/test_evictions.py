@@ -10,6 +10,8 @@ import pytest
 
 from tests.lab.hand_clock import PODS, Lab
 
+pytestmark = pytest.mark.slow
+
 API = Path(__file__).parent.parent / "recordings" / "api"
 BUDGET = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/petsite"
 

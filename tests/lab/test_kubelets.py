@@ -11,6 +11,8 @@ import pytest
 from tests.lab.hand_clock import DEPLOYMENTS, PODS, Lab
 from tests.lab.test_controllers import reasons, workload
 
+pytestmark = pytest.mark.slow
+
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 EVENTS = "/api/v1/namespaces/default/events"
 PROBE = {"httpGet": {"path": "/live", "port": 8080}, "periodSeconds": 2, "failureThreshold": 3}

@@ -19,6 +19,8 @@ from petops.lab.metric_queries import Worked, query
 from tests.lab.hand_clock import BEGAN
 from tests.lab.test_request_model import FRONT, PAY, Shop
 
+pytestmark = pytest.mark.slow
+
 NOW = BEGAN.timestamp()
 START = 1_795_420_800
 DIMENSIONS = {"ClusterName": "petops-lab", "Namespace": "default", "Service": FRONT}

@@ -10,6 +10,8 @@ from petops.lab.node_cpu import shared
 from petops.scenarios.drills import node_of, node_with, released
 from tests.lab.hand_clock import Lab
 
+pytestmark = pytest.mark.slow
+
 CORES = st.floats(0.0, 16.0)
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.lab.hand_clock import Lab
 
+pytestmark = pytest.mark.slow
+
 Json = Any
 PODS = "/api/v1/namespaces/default/pods"
 MAPS = "/api/v1/namespaces/default/configmaps"

@@ -13,6 +13,8 @@ import pytest
 
 from tests.lab.hand_clock import DEPLOYMENTS, PODS, Lab
 
+pytestmark = pytest.mark.slow
+
 API = Path(__file__).parent.parent / "recordings" / "api"
 
 

@@ -20,6 +20,8 @@ from petops.lab.xray_parts import Part, Surroundings, parts
 from tests.lab.hand_clock import BEGAN
 from tests.lab.test_request_model import FRONT, HISTORY, PAY, SEARCH, Shop, own_seconds
 
+pytestmark = pytest.mark.slow
+
 NOW = BEGAN.timestamp()
 
 

@@ -32,6 +32,8 @@ from petops.programs.surfaces import webhook
 from petops.remote import connected
 from tests.surfaces.small_engine import SmallEngine, alarm
 
+pytestmark = pytest.mark.slow
+
 KUBE = "a.b.c-of-kubernetes"
 JSON = {"Content-Type": "application/json"}
 TOKENS = {

@@ -25,6 +25,8 @@ from petops.domain.requests import ReportAlarm
 from petops.programs.surfaces import webhook
 from tests.surfaces.small_engine import SmallEngine, alarm
 
+pytestmark = pytest.mark.slow
+
 JSON = {"Content-Type": "application/json"}
 EVENT: dict[str, Any] = {
     "id": "1",

@@ -31,6 +31,8 @@ from petops.programs.daemon import serving
 from tests.surfaces.small_engine import alarm
 from tests.surfaces.test_attach_kubernetes import KUBECONFIG
 
+pytestmark = pytest.mark.slow
+
 BOTH_ROUNDS = tuple(
     wire.entry_from_json(line)
     for line in (Path(__file__).parents[1] / "tui/leak.jsonl").read_text("utf-8").splitlines()
